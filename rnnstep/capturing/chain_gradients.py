@@ -37,9 +37,9 @@ class ChainGradients:
         self._passes: set[int] = set()  # of autograd, that reached states
         self._newest_pass = -1
         self._handles: list[Any] = []
-        self._sent: list[_Sent] = []
+        self._sent: list[_NodeShares] = []
         self._outlets: Outlets | None = None  # of the newest step's graph
-        self._hears: list[_Sent] = []  # at them
+        self._hears: list[_NodeShares] = []  # at them
         self._weights: tuple[Tensor, ...] = ()  # whose ways were looked up last, where they are leaves
         self._are_followed: tuple[bool, ...] = ()
         self._ways: Mapping[Edge, tuple[str, ...]] = {}
@@ -61,7 +61,7 @@ class ChainGradients:
         if nodes is None:
             entering = [edge for one in (call.x, *call.states) if (edge := edge_of(one)) is not None]
             self._outlets = Outlets(roots, entering, ways)
-            self._hears = [_Sent(out, self._grew) for out in self._outlets.out]
+            self._hears = [_NodeShares(out, self._grew) for out in self._outlets.out]
             self._sent += self._hears
             nodes = self._outlets.nodes(roots, ways) or []
         for node, hears in zip(nodes, self._hears, strict=True):
@@ -153,7 +153,7 @@ class ChainGradients:
         return {name: array(found[name]) for name in names}
 
 
-class _Sent:
+class _NodeShares:
     """What one node of each step's graph sent to weights.
 
     Attributes:

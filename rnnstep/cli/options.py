@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnnstep.cli.commands import Argument, GivenOptions, Option
-from rnnstep.errors import UsageError
+from rnnstep.errors import EquationError, UsageError
 from rnnstep.language import LANGUAGES, Text
 from rnnstep.scenario.keys import MOST_DECIMALS
 from rnnstep.settings import THEMES
@@ -337,3 +337,15 @@ def read_scenario(path: Path, given: GivenOptions) -> Scenario:
     for remark in remarks(scenario):
         say(remark, scenario.display.language or environment_language())
     return scenario
+
+
+def in_option(error: EquationError, option: str) -> UsageError:
+    """What is wrong with an expression that an option was given, with its column."""
+    return UsageError(
+        Text(
+            "{option}, column {column}: {reason}",
+            option=option,
+            column=error.column + 1,
+            reason=error.message,
+        )
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rnnstep.cli.commands import GivenOptions, Option, Subcommand
-from rnnstep.cli.options import language_option
+from rnnstep.cli.options import in_option, language_option
 from rnnstep.cli.speech import say
 from rnnstep.cli.threads import give_back_threads
 from rnnstep.errors import EquationError, UsageError
@@ -59,14 +59,7 @@ def _check_condition(text: str) -> None:
     try:
         parse_expression(text)
     except EquationError as error:
-        raise UsageError(
-            Text(
-                "{option}, column {column}: {reason}",
-                option="--when",
-                column=error.column + 1,
-                reason=error.message,
-            )
-        ) from None
+        raise in_option(error, "--when") from None
 
 
 _PARAMS: list[Any] = [

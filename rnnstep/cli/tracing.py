@@ -11,6 +11,7 @@ from rnnstep.cli.options import (
     beside_torch,
     filled,
     format_option,
+    in_option,
     language_option,
     output_options,
     read_scenario,
@@ -19,7 +20,7 @@ from rnnstep.cli.options import (
     showing_options,
     torch_option,
 )
-from rnnstep.errors import EquationError, UsageError
+from rnnstep.errors import EquationError
 from rnnstep.language import Text
 
 if TYPE_CHECKING:
@@ -99,14 +100,7 @@ def _watch(text: str, blocks: list[Block], option: str, *, is_condition: bool = 
         found = Watch.parse(text, blocks)
         return found.as_condition(blocks) if is_condition else found
     except EquationError as error:
-        raise UsageError(
-            Text(
-                "{option}, column {column}: {reason}",
-                option=option,
-                column=error.column + 1,
-                reason=error.message,
-            )
-        ) from None
+        raise in_option(error, option) from None
 
 
 def _pieces(selection: Selection, given: GivenOptions) -> Iterator[str]:

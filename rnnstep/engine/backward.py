@@ -51,6 +51,8 @@ class BlockBackward(Protocol):
 _RECENT, _RECENT_BYTES = 4, 64 << 20
 """So many steps' values are kept, or as many as take so much memory: what is asked for at one is asked for there again."""
 
+_Step = tuple[str, int]  # the block's key, and which of its steps
+
 GivenGradients = Mapping[tuple[str, str], Array]
 """Gradients by the block and the value that they are given at: ("L0", "c") → (T, B, n), of what is computed once (1, B, n)."""
 
@@ -99,7 +101,7 @@ class BackwardPass:
         self._dtype = dtype
         self._of_blocks: dict[str, BlockBackward] = {}
         self._in_loops: dict[str, Array] = {}  # of each block of a loop what reaches what it gave
-        self._recent: dict[tuple[str, int], dict[str, Array]] = {}
+        self._recent: dict[_Step, dict[str, Array]] = {}
         self._go()
         found: dict[str, Array] = {}
         for one in self._of_blocks.values():
@@ -333,9 +335,7 @@ class BackwardPass:
         if (key, t) not in recent:
             with np.errstate(all="ignore"):
                 found = self._of_blocks[key].values(t)
-            size = sum(value.nbytes for value in found.values())
-            others = list(recent.items())[: min(_RECENT, _RECENT_BYTES // max(1, size)) - 1]
-            self._recent = recent = dict([((key, t), found), *others])
+            self._recent = recent = _with_room({(key, t): found, **recent})
         return recent[key, t]
 
     def known(self, key: str, t: int, row: int) -> dict[str, Array] | None:
@@ -358,6 +358,18 @@ class BackwardPass:
     def recurrent_steps(self) -> Iterator[tuple[int, str]]:
         """Give (t, block key) of every recurrent step in the order of the backward pass."""
         yield from reversed(list(self.done.recurrent_steps()))
+
+
+def _with_room(recent: Mapping[_Step, dict[str, Array]]) -> dict[_Step, dict[str, Array]]:
+    """The newest of some steps' values, one at least, and as many as there is room for."""
+    kept: dict[_Step, dict[str, Array]] = {}
+    size = 0
+    for at, values in recent.items():
+        size += sum(value.nbytes for value in values.values())
+        if kept and (len(kept) == _RECENT or size > _RECENT_BYTES):
+            break
+        kept[at] = values
+    return kept
 
 
 def blocks_reached(

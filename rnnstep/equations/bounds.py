@@ -61,7 +61,7 @@ class Given(tuple[NDArray[np.floating], Error]):  # noqa: SLOT001 - what is work
         return at_once(self.summed, w.summed.T)
 
 
-class Base(Given):
+class GivenAnchor(Given):
     """A given value whose sums are asked for again, by others that are nearly the same."""
 
     @cached_property
@@ -75,13 +75,13 @@ class Base(Given):
         return self._sums[id(w)][1]
 
 
-class Near(Given):
+class GivenNear(Given):
     """A given value so near to another that its sums are the other's and a little more: Σ|W||x| ≤ Σ|W||x′| + most |x − x′| · Σ|W|."""
 
-    _base: Base
+    _base: GivenAnchor
 
     @classmethod
-    def to(cls, base: Base, value: NDArray[np.floating]) -> Near:
+    def to(cls, base: GivenAnchor, value: NDArray[np.floating]) -> GivenNear:
         """Make the pair of a value."""
         made = cls(value)
         made._base = base

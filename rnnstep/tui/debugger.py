@@ -97,6 +97,7 @@ class Debugger(Screen[None]):
             is_remote=options.is_remote,
             own_keys=REMOTE_KEYS if options.is_remote else {},
         )
+        self._began_in = look.language
         self.set_class(options.is_ascii, "-ascii")
         name = sources[0].name if sources else "rnnstep"
         self.set_reactive(
@@ -344,7 +345,8 @@ class Debugger(Screen[None]):
         state = replace(state, session=session, waiting=None, name=session.run.scenario.name)
         if not is_again:
             state = state.seen(decimals=display.decimals)
-        if not self.has_opened and display.language is not None:
+        is_chosen = state.look.language != self._began_in  # by a key, while the scenario was read
+        if not self.has_opened and display.language is not None and not is_chosen:
             state = state.seen(language=display.language)
         if following is not None:
             state = _at_its_stop(state, following)

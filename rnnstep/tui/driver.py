@@ -50,9 +50,8 @@ class TerminalDriver(LinuxDriver):
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         self._cells = Cells()
         self._is_stale = False
-        self._one_by_one = OneByOne(
-            app, cast(Any, app).debugger.is_too_early
-        )  # of the one app that has this driver
+        debugger = cast(Any, app).debugger  # of the one application that has this driver
+        self._one_by_one = OneByOne(app, debugger.is_too_early)
 
     def write(self, data: str) -> None:
         """Write what differs from what stands there; nothing where the terminal is gone."""

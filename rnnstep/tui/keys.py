@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _START = b"\x1b["
 _OLD_MOUSE = re.compile(rb"\x1b\[M(?:(.)(.)(.)|.{0,2}\Z)", re.DOTALL)
 
-_LEAVING = ("ctrl+c", "ctrl+q")
+_LEAVING, _UNBOUND = ("ctrl+c", "ctrl+q"), ""  # names of keys
 _MOMENT = 0.01  # seconds between looks whether it is still too early
 _GLANCE = 0.05  # seconds after which a key that waits looks whether what it waits for can still come
 _GLANCES = 20  # at one that does not end
@@ -98,10 +98,9 @@ class OneByOne:
         is_too_early: whether a key, by its name, must wait.
     """
 
-    def __init__(self, app: App[Any], is_too_early: Callable[[str], bool] = lambda _: False) -> None:
+    def __init__(self, app: App[Any], is_too_early: Callable[[str], bool]) -> None:
         self._app = app
         self._is_too_early = is_too_early
-        self._is_waiting = False
         self._waiting: asyncio.Queue[Message] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
         self._is_busy = False
@@ -116,7 +115,7 @@ class OneByOne:
         if self._task is None:
             self._task = asyncio.create_task(self._deliver(), name="rnnstep-keys")
         key = message.key if isinstance(message, events.Key) else ""
-        if key in _LEAVING and self._is_waiting:
+        if key in _LEAVING and self._is_too_early(_UNBOUND):  # past all that waits
             self._app.post_message(message)
             return
         if key == "ctrl+j" and self._is_too_early(key):  # Enter, of a terminal that was not ours yet
@@ -128,9 +127,7 @@ class OneByOne:
             message = await self._waiting.get()
             self._is_busy = True
             while isinstance(message, events.Key) and self._is_too_early(message.key):
-                self._is_waiting = True
                 await asyncio.sleep(_MOMENT)
-            self._is_waiting = False
             self._app.post_message(message)
             if isinstance(message, events.Key | events.Paste | events.MouseDown | events.MouseUp):
                 await self._dealt_with()

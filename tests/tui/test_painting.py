@@ -265,6 +265,14 @@ async def test_keys_wait_for_the_scenario_in_their_order(read_when_told, end: by
         assert app.debugger.state.look.language == "en"
 
 
+@pytest.mark.parametrize("typed", [b"\x11", b"\x1b[C\x11", b"\x1b[C\x03"])
+async def test_leaving_waits_for_no_scenario(read_when_told, typed: bytes) -> None:
+    async with running("hello", (80, 24), is_waited_for=False) as app:
+        await app._driver.type(typed)
+        await until(asyncio.current_task(), lambda: app.return_code == 0)
+        read_when_told.set()
+
+
 async def test_what_needs_no_scenario_is_done_before_it_is_there(read_when_told) -> None:
     async with running("hello", (80, 24), language="en", is_waited_for=False) as app:
         await app._driver.type(b"L")
@@ -272,6 +280,7 @@ async def test_what_needs_no_scenario_is_done_before_it_is_there(read_when_told)
         await app._driver.type(b"\x1b[CL")  # this one comes after the step
         await asyncio.sleep(0.1)
         assert app.debugger.state.look.language == "zh"
-        await app._driver.type(b"\x11")  # leaving waits for nothing
-        await until(asyncio.current_task(), lambda: app.return_code == 0)
         read_when_told.set()
+        await until(asyncio.current_task(), lambda: app.debugger.session is not None)
+        await quiet(app)
+        assert (app.debugger.session.place, app.debugger.state.look.language) == ("1", "en")

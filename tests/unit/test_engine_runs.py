@@ -7,10 +7,12 @@ import tracemalloc
 import numpy as np
 import pytest
 
+import rnnstep.engine.backward as backward_module
 import rnnstep.engine.model as model_module
 import rnnstep.engine.recurrence as recurrence_module
 from rnnstep.engine import Model
-from rnnstep.scenario.read import read_text
+from rnnstep.scenario import bundled
+from rnnstep.scenario.read import read, read_text
 
 OWN = """
 [input]
@@ -119,3 +121,17 @@ def test_a_value_over_time_is_that_of_its_steps(module):
                     np.testing.assert_allclose(
                         whole[t], run.value(name, t)[place], rtol=0, atol=1e-6, err_msg=key
                     )
+
+
+def test_of_steps_gone_back_through_few_are_kept_and_of_large_ones_one(monkeypatch) -> None:
+    model = Model(read(bundled.find("hello")))
+    back = model.backward(model.run_batch(0))
+    assert back is not None
+    several = [back.values("L0", t) for t in range(5)]
+    assert back.values("L0", 4) is several[4]
+    assert back.values("L0", 1) is several[1]
+    assert back.values("L0", 0) is not several[0]
+    monkeypatch.setattr(backward_module, "_RECENT_BYTES", 1)
+    for t in (0, 1, 2):
+        assert back.values("L0", t) is back.values("L0", t)
+        assert len(back._recent) == (1 if t else 4)

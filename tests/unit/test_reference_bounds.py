@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from rnnstep.engine import Model
-from rnnstep.equations.bounds import Base, Given, Near, matmul
+from rnnstep.equations.bounds import Given, GivenAnchor, GivenNear, matmul
 from rnnstep.equations.evaluate import evaluate
 from rnnstep.equations.operations import OPERATIONS
 from rnnstep.equations.syntax import parse_expression
@@ -251,7 +251,7 @@ def test_the_sums_of_what_is_near_are_enough_and_hardly_more(moved, scale):
     weights = Given(rng.uniform(-1, 1, (4, 5)).astype(np.float32))
     x = rng.uniform(-1, 1, (2, 5)).astype(np.float32)
     near = x + np.float32(scale) * moved
-    found = matmul(2.0**-24, None, weights, Near.to(Base(x), near))
+    found = matmul(2.0**-24, None, weights, GivenNear.to(GivenAnchor(x), near))
     exact = formula(weights[0], near)
     assert (found >= exact).all()
     assert (found <= exact * (1 + 1e-3)).all()
@@ -259,7 +259,7 @@ def test_the_sums_of_what_is_near_are_enough_and_hardly_more(moved, scale):
 
 def test_the_sums_of_what_is_far_are_its_own():
     weights, far = Given(np.ones((1, 2), np.float32)), np.array([[1.0, np.nan], [5.0, 5.0]], np.float32)
-    found = Near.to(Base(np.ones((2, 2), np.float32)), far).sums(weights)
+    found = GivenNear.to(GivenAnchor(np.ones((2, 2), np.float32)), far).sums(weights)
     np.testing.assert_array_equal(found, [[np.nan], [10.0]])
 
 

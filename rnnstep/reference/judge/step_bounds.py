@@ -8,7 +8,7 @@ import numpy as np
 
 from rnnstep.engine import Block, Pass
 from rnnstep.engine.recurrence import BlockRun
-from rnnstep.equations.bounds import Base, Given, Near
+from rnnstep.equations.bounds import Given, GivenAnchor, GivenNear
 from rnnstep.equations.compile import ROWS
 from rnnstep.equations.evaluate import evaluate_lines
 from rnnstep.equations.operations import Array
@@ -42,7 +42,7 @@ class StepBounds:
         self._of_inputs = tuple(line for line in block.program.lines if line.name not in of_states)
         self._of_states = tuple(line for line in block.program.lines if line.name in of_states)
         self._entered: Pairs = {}
-        self._bases: dict[str, Base] = {}
+        self._bases: dict[str, GivenAnchor] = {}
 
     def lines(self, known: Mapping[str, Given]) -> Pairs:
         """Every line, and what it may read, from inputs and states before, (rows, n)."""
@@ -68,9 +68,9 @@ class StepBounds:
                 if value.size < _MANY:
                     found[name] = known[name]
                 elif name not in self._bases or self._bases[name][0].shape != value.shape:
-                    found[name] = self._bases[name] = Base(value)
+                    found[name] = self._bases[name] = GivenAnchor(value)
                 else:
-                    found[name] = Near.to(self._bases[name], value)
+                    found[name] = GivenNear.to(self._bases[name], value)
         return found
 
 
