@@ -126,7 +126,9 @@ class OneByOne:
         while True:
             message = await self._waiting.get()
             self._is_busy = True
-            while isinstance(message, events.Key) and self._is_too_early(message.key):
+            while (  # noqa: ASYNC110 - a file that opens, fails or asks torch ends it: no one event
+                isinstance(message, events.Key) and self._is_too_early(message.key)
+            ):
                 await asyncio.sleep(_MOMENT)
             self._app.post_message(message)
             if isinstance(message, events.Key | events.Paste | events.MouseDown | events.MouseUp):
