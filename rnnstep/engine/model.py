@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from rnnstep.engine.array_pool import ArrayPool
 from rnnstep.engine.backward import BackwardPass, GivenGradients, blocks_reached, given_gradients
 from rnnstep.engine.backward_equations import BackwardEquations
 from rnnstep.engine.blocks import build, last_block_of, scored_block
@@ -46,6 +47,7 @@ class _Made:
     by_batch: dict[tuple[str, int], BackwardEquations] = field(
         default_factory=dict
     )  # the same by block and batch
+    pool: ArrayPool = field(default_factory=ArrayPool)  # memory of runs that are gone
 
 
 class Model:
@@ -258,6 +260,7 @@ class Model:
             done.axis(block.key),
             is_kept=is_kept,
             is_by_steps=is_by_steps,
+            pool=self._made.pool,
         )
 
     def blocks_of(self, index: int) -> tuple[Block, ...]:

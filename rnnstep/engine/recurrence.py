@@ -3,8 +3,10 @@
 A run is a row of segments. A segment is a stretch of steps with the same live rows, run by
 one call of the compiled function; usually there is just one. A packed batch has one for
 each number of rows alive (rows are sorted by length, so the live ones come first); a long
-run is cut so that no piece is large. The same segment run again gives the same bits, so a
-run may forget all but its states and compute a place anew when it is looked at.
+run is cut so that no piece is large. Within a segment a few steps are computed at a time, so
+that what was computed of their inputs is still in the processor's cache when their states are.
+The same segment run again gives the same bits, so a run may forget all but its states and
+compute a place anew when it is looked at.
 """
 
 from __future__ import annotations
@@ -13,11 +15,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, pairwise
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnstep.engine.array_pool import ArrayPool
 from rnnstep.equations.compile import ONE_ROW, ROWS
 from rnnstep.equations.magnitudes import Magnitudes, largest
 from rnnstep.equations.operations import Array
@@ -25,6 +28,8 @@ from rnnstep.network.blocks import Block, Direction
 from rnnstep.network.time import RowOrder, TimeAxis, as_computed
 
 SEGMENT_BYTES = 64 << 20  # kept numbers of one call at most, so that a long run needs no memory twice
+PORTION_BYTES = 2 << 20  # kept numbers of the steps that are computed together: they stay in the cache
+PORTION_ROWS = 512  # of all those steps at least: a product of fewer takes longer for each
 
 
 @dataclass(slots=True, eq=False)
@@ -56,23 +61,36 @@ class BlockRun:
         *,
         is_kept: bool = True,
         is_by_steps: bool = False,
+        pool: ArrayPool | None = None,
     ) -> None:
-        """Run a block; `is_by_steps`: only make room for it, for `advance` to go from step to step."""
+        """Run a block.
+
+        Args:
+            block: What is run.
+            prepared: Its constants, as `Compiled.prepare` gives them.
+            x: Its inputs side by side, (T, B, n).
+            initial: Its states before the first step, each (B, n).
+            axis: Its time.
+            is_kept: Keep all that is computed, and not the states alone.
+            is_by_steps: Only make room, for `advance` to go from step to step.
+            pool: Where memory comes from.
+        """
         self.block = block
         self.is_reversed = block.direction == "backward"
         self._prepared = prepared
+        self._pool = ArrayPool() if pool is None else pool
         self._axis = axis
         self._rows = axis.longest_first()
         self._is_kept = is_kept
         self._mode = ONE_ROW if x.shape[1] == 1 else ROWS
         self._function = block.compiled.function(self._mode)
         self._parts = parts_of_inputs(block)
-        self._shape = x.shape
+        self._shape, self._dtype = x.shape, x.dtype
         self.segments: list[Segment] = []
         self._states: dict[str, Array] = {}
         self._recent: tuple[int, tuple[Array, ...]] | None = None  # the segment computed anew last
         stretches = self._stretches()
-        self._arrays = self._made(x.dtype) if self._rows is None and len(stretches) > 1 else ()
+        self._arrays = self._made(*x.shape[:2]) if self._rows is None else ()
         self._initial = initial if self._rows is None else tuple(state[self._rows.order] for state in initial)
         if is_by_steps:
             self._make_room(x, stretches)
@@ -186,7 +204,7 @@ class BlockRun:
             before = self._before(rows)
             piece = x[start:stop, :rows]
             piece = np.ascontiguousarray(self.turned(piece))
-            kept = self._call(piece, before, self._part(start, stop))
+            kept = self._call(piece, before, self._room(start, stop, rows))
             if not self._is_kept:
                 kept = tuple(  # a copy of nothing: a part of the array would hold all of it
                     array if index in self._state_arrays else array[:0].copy()
@@ -203,11 +221,9 @@ class BlockRun:
 
     def _make_room(self, x: Array, stretches: Sequence[tuple[int, int, int]]) -> None:
         for start, stop, rows in stretches:
-            shape = (stop - start,) if self._mode == ONE_ROW else (stop - start, rows)
-            kept = tuple(np.empty((*shape, width), x.dtype) for width in self.block.compiled.widths)
-            self.segments.append(
-                Segment(start, stop, rows, np.empty((stop - start, rows, x.shape[-1]), x.dtype), (), kept)
-            )
+            entered = np.empty((stop - start, rows, x.shape[-1]), x.dtype)
+            kept = cast(tuple[Array, ...], self._room(start, stop, rows))  # of all that is computed
+            self.segments.append(Segment(start, stop, rows, entered, (), kept))
 
     def advance(self, t: int, x: Array) -> None:
         """Compute step `t`, which follows on the one computed last, from what enters it, (B, n)."""
@@ -248,23 +264,26 @@ class BlockRun:
         """Which of the kept arrays hold states."""
         return frozenset(index for index, _, _ in self.block.compiled.state_columns)
 
-    def _made(self, dtype: np.dtype[Any]) -> tuple[Array | None, ...]:
-        """Make what is kept of all steps, in the order of computation, so that segments write to parts of it.
-
-        None for what is not kept. A single segment needs none, and those of a packed batch have unlike rows.
-        """
-        steps, rows, _ = self._shape
+    def _made(self, steps: int, rows: int, *, needs_all: bool = False) -> tuple[Array | None, ...]:
+        """Make arrays for what is kept of some steps; None for what is not kept."""
         shape = (steps,) if self._mode == ONE_ROW else (steps, rows)
+        needs_all |= self._is_kept
         return tuple(
-            np.empty((*shape, width), dtype) if self._is_kept or index in self._state_arrays else None
-            for index, width in enumerate(self.block.compiled.widths)
+            [
+                self._pool.empty((*shape, width), self._dtype)
+                if needs_all or index in self._state_arrays
+                else None
+                for index, width in enumerate(self.block.compiled.widths)
+            ]
         )
 
-    def _part(self, start: int, stop: int) -> tuple[Array | None, ...]:
-        """What those arrays have for a segment."""
+    def _room(self, start: int, stop: int, rows: int) -> tuple[Array | None, ...]:
+        """The arrays that a segment writes to: its part of those of all steps, where all rows are alive in each."""
+        if self._rows is not None:
+            return self._made(stop - start, rows)
         if self.is_reversed:
             start, stop = self.num_steps - stop, self.num_steps - start
-        return tuple(None if array is None else array[start:stop] for array in self._arrays)
+        return _part(self._arrays, slice(start, stop))
 
     def _after(self, segment: Segment) -> list[Array]:
         """The states after a segment's last step in the order of computation, (rows, n)."""
@@ -292,12 +311,32 @@ class BlockRun:
         return as_computed(found, self.block.direction)
 
     def _call(
-        self, x: Array, before: tuple[Array, ...], arrays: tuple[Array | None, ...] = ()
+        self, x: Array, before: tuple[Array, ...], arrays: tuple[Array | None, ...]
     ) -> tuple[Array, ...]:
+        """Run the function, a portion of the steps after the other.
+
+        Args:
+            x: What enters, (steps, rows, n), in the order of computation.
+            before: The states before, each (rows, n).
+            arrays: What is kept is written to them; of what has None the numbers of the last portion are given.
+        """
+        portion = self._portion(x.shape[1])
         if self._mode == ONE_ROW:
             x, before = x[:, 0], tuple([state[0] for state in before])
-        inputs = self._inputs(x).values()
-        return self._function(*inputs, *before, *self._prepared, *arrays)  # type: ignore[no-any-return]
+        inputs = tuple(self._inputs(x).values())
+        if len(x) < 2 * portion:
+            return self._function(*inputs, *before, *self._prepared, *arrays)  # type: ignore[no-any-return]
+        gave: tuple[Array, ...] = ()
+        for start, stop in pairwise((*range(0, len(x) - portion + 1, portion), len(x))):
+            part = slice(start, stop)
+            gave = self._function(*_part(inputs, part), *before, *self._prepared, *_part(arrays, part))
+            before = tuple([gave[index][-1, ..., a:b] for index, a, b in self.block.compiled.state_columns])
+        return tuple([one if array is None else array for array, one in zip(arrays, gave, strict=True)])
+
+    def _portion(self, rows: int) -> int:
+        """How many steps of so many rows are computed together."""
+        bytes_a_step = max(1, self.block.compiled.numbers_a_step * rows * self._dtype.itemsize)
+        return max(PORTION_BYTES // bytes_a_step, -(-PORTION_ROWS // rows))
 
     def _inputs(self, x: Array) -> dict[str, Array]:
         """Each input's part of what entered, (…, n); of a single one all of it, as it lies."""
@@ -314,9 +353,7 @@ class BlockRun:
     def _whole(self, name: str) -> Array:
         index, a, b = self.block.compiled.columns[name]
         if self._rows is None:
-            array = (
-                self._arrays[index] if self._arrays else self._kept(self.segments[0], needs_all=False)[index]
-            )
+            array = self._arrays[index]
             assert array is not None  # states are kept in any case
             only = self._rows_of(array)[..., a:b]
             return self.turned(only)
@@ -376,7 +413,8 @@ class BlockRun:
     def _computed_anew(self, number: int) -> tuple[Array, ...]:
         segment = self.segments[number]
         with np.errstate(all="ignore"):
-            return self._call(segment.x, segment.before)
+            arrays = self._made(len(segment.x), segment.rows, needs_all=True)
+            return self._call(segment.x, segment.before, arrays)
 
     def _by_row(self, name: str, value: Array, t: int) -> Array:
         """Give a value (live rows, n) in the batch's order; one of parameters alone is the same in each row."""
@@ -393,6 +431,11 @@ class BlockRun:
         if self._rows is None:
             return value
         return value[np.argsort(self._rows.order[: self._rows.num_live(t)], kind="stable")]
+
+
+def _part(arrays: Sequence[Array | None], steps: slice) -> tuple[Array | None, ...]:
+    """Some steps of arrays, where there are any."""
+    return tuple([None if array is None else array[steps] for array in arrays])
 
 
 def _resized(state: Array, initial: Array, rows: int) -> Array:

@@ -91,6 +91,36 @@ def test_a_run_that_forgets_gives_the_same_bits_again(monkeypatch, module, bidir
             np.testing.assert_allclose(step[name], again[name], rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("module", ["RNN", "LSTM", "GRU"])
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("lengths", ["", "lengths = [31, 97, 55]"])
+def test_portions_of_a_segment_give_what_the_whole_gives(monkeypatch, module, rows, lengths):
+    lengths = lengths if rows == 3 else ""
+    text = MODULE.format(steps=97, rows=rows, module=module, bidirectional="true", lengths=lengths)
+    whole = _trace(text)
+    monkeypatch.setattr(recurrence_module, "PORTION_BYTES", 0)
+    monkeypatch.setattr(recurrence_module, "PORTION_ROWS", 12)
+    in_portions = _trace(text)
+    monkeypatch.setattr(model_module, "KEPT_BYTES", 0)
+    forgetful = _trace(text)
+    for step, other, again in zip(whole.steps, in_portions.steps, forgetful.steps, strict=True):
+        for name in step:
+            np.testing.assert_allclose(step[name], other[name], rtol=0, atol=1e-6)
+            assert np.array_equal(other[name], again[name])
+
+
+def test_a_loop_over_several_blocks_that_is_cut_into_segments_has_its_states(monkeypatch):
+    scenario = read(bundled.find("attention"))
+    whole = Model(scenario).run_batch(0).runs
+    monkeypatch.setattr(recurrence_module, "SEGMENT_BYTES", 1)
+    cut = Model(scenario).run_batch(0)
+    runs = [run for run in cut.runs.values() if len(run.segments) > 1]
+    assert runs
+    for key, run in cut.runs.items():
+        for name in run.block.program.states:
+            np.testing.assert_allclose(run.state(name), whole[key].state(name), rtol=0, atol=1e-6)
+
+
 def test_a_run_that_forgets_holds_no_more_than_its_states(monkeypatch):
     monkeypatch.setattr(model_module, "KEPT_BYTES", 0)
     monkeypatch.setattr(recurrence_module, "SEGMENT_BYTES", 1 << 17)
