@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, Protocol, cast
 
 Tensor = Any  # torch.Tensor: torch is imported inside functions only
@@ -111,7 +112,8 @@ def start(listener: Listener) -> Way:
     global _listeners, _ears  # noqa: PLW0603 - torch has one name for its kernels, and so there is one ear
     with _lock:
         if _ears is None:
-            ears: _Kernels | _Hooks = _Kernels() if _has_kernels() else _Hooks()
+            there, kernels = _kernels_there()
+            ears: _Kernels | _Hooks = _Hooks() if kernels is None else _listening_at(there, kernels)
             ears.put()
             _ears = ears
         _listeners = (*_listeners, listener)
@@ -133,12 +135,19 @@ def way_in_use() -> Way | None:
     return None if _ears is None else _ears.way
 
 
-def _has_kernels() -> bool:
-    """Whether this torch's modules get their kernels where they are looked for."""
+def _kernels_there() -> tuple[Any, tuple[Callable[..., Any], ...] | None]:
+    """Where this torch's modules get their kernels from, and the kernels; None where one is not there."""
     from torch.nn.modules import rnn
 
-    found = getattr(rnn, "_VF", None)
-    return found is not None and all(callable(getattr(found, name, None)) for name in KERNELS)
+    there = getattr(rnn, "_VF", None)
+    found = tuple([getattr(there, name, None) for name in KERNELS])
+    return there, cast(tuple[Callable[..., Any], ...], found) if all(map(callable, found)) else None
+
+
+@lru_cache(maxsize=1)
+def _listening_at(there: Any, kernels: tuple[Callable[..., Any], ...]) -> _Kernels:
+    """What stands in the place of what gives these kernels; made once, as it takes longer than to record a call."""
+    return _Kernels(there, dict(zip(KERNELS, kernels, strict=True)))
 
 
 # ── kernels ──────────────────────────────────────────────────────────────────────────────────────
@@ -149,18 +158,19 @@ class _Kernels:
 
     way: Way = "kernels"
 
-    def __init__(self) -> None:
+    def __init__(self, real: Any, kernels: Mapping[str, Callable[..., Any]]) -> None:
+        """Take what stands there, and torch's kernels by their names."""
         import torch
         from torch.nn.modules import rnn
 
         self._rnn: Any = rnn
         self._globals = vars(rnn)
-        self._real = self._rnn._VF  # noqa: SLF001 - the one place where all calls pass
+        self._real = real
         self._why = _reasons()
         self._is_compiling = torch.compiler.is_compiling
         self._heard = {
-            name: self._cell(name, *about) if name.endswith("_cell") else self._whole(name, *about)
-            for name, about in KERNELS.items()
+            name: (self._cell if name.endswith("_cell") else self._whole)(kernel, *KERNELS[name])
+            for name, kernel in kernels.items()
         }
         for one in self._heard.values():
             _leave_to_python(one)
@@ -176,15 +186,15 @@ class _Kernels:
 
     def put(self) -> None:
         """Stand there."""
-        self._rnn._VF = self  # noqa: SLF001 - see above
+        self._rnn._VF = self  # noqa: SLF001 - the one place where all calls pass
 
     def take_away(self) -> None:
         """Leave; where another has taken the place since, it keeps it, and nobody is told any more."""
         if self._rnn._VF is self:  # noqa: SLF001 - see above
             self._rnn._VF = self._real  # noqa: SLF001 - see above
 
-    def _whole(self, name: str, kind: str, nonlinearity: str) -> Callable[..., Any]:
-        real, why = getattr(self._real, name), self._why
+    def _whole(self, real: Callable[..., Any], kind: str, nonlinearity: str) -> Callable[..., Any]:
+        why = self._why
 
         def heard(*given: Any) -> Any:
             listeners = _listeners
@@ -218,8 +228,8 @@ class _Kernels:
 
         return heard
 
-    def _cell(self, name: str, kind: str, nonlinearity: str) -> Callable[..., Any]:
-        real, why, here = getattr(self._real, name), self._why, sys._getframe  # noqa: SLF001 - see above
+    def _cell(self, real: Callable[..., Any], kind: str, nonlinearity: str) -> Callable[..., Any]:
+        why, here = self._why, sys._getframe  # noqa: SLF001 - see above
 
         def heard(x: Tensor, hx: Any, *weights: Tensor | None) -> Any:  # a loop comes here at every step
             listeners = _listeners

@@ -49,6 +49,32 @@ def test_this_torch_has_its_kernels_where_they_are_looked_for() -> None:
     assert all(callable(getattr(torchs._VF, name)) for name in listening.KERNELS)
 
 
+def test_what_another_puts_over_ours_while_it_listens_keeps_its_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another tool wraps what it finds, which is ours, and stays: calls go through it to torch, then and later."""
+
+    class Wrapped:
+        def __init__(self, found: Any) -> None:
+            self.found = found
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.found, name)
+
+    model, x = nn.GRU(3, 4), x_of(4, 2, 3)
+    monkeypatch.setattr(torchs, "_VF", KERNELS)  # put back at the end
+    expected = model(x)[0]
+    with rnnstep.capture(model):
+        theirs = torchs._VF = Wrapped(torchs._VF)
+    assert torchs._VF is theirs
+    assert torch.equal(model(x)[0], expected)
+    for _ in range(2):
+        with rnnstep.capture(model) as seen:
+            assert torch.equal(model(x)[0], expected)
+        assert len(seen.calls) == 1
+        assert torchs._VF is theirs
+
+
 def test_nothing_stays_behind_an_exception() -> None:
     model = nn.LSTM(3, 4)
     output = None
@@ -141,7 +167,7 @@ def test_weights_that_are_made_anew() -> None:
 
 
 def test_without_kernels_module_hooks_hear_and_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listening, "_has_kernels", lambda: False)
+    monkeypatch.setattr(listening, "_kernels_there", lambda: (None, None))
     model = nn.ModuleDict({"rnn": nn.LSTM(3, 4, batch_first=True), "cell": nn.GRUCell(4, 4)})
 
     def run() -> list[torch.Tensor]:
