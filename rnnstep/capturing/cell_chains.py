@@ -87,7 +87,7 @@ class CellChain:
         if call.is_fresh or not self._last or self._is_cut_off(call):
             return False
         if not (
-            all(map(self._equal, self._last, call.states)) or all(map(are_same_bits, self._last, call.states))
+            all(map(are_same_bits, self._last, call.states)) or all(map(self._equal, self._last, call.states))
         ):
             return False
         return self._has_weights_of(call)

@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 import operator
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, cast
 
 Tensor = Any  # torch.Tensor: torch is imported inside functions only
 
 
 def are_same_bits(one: Tensor, other: Tensor) -> bool:
-    """Whether two tensors have the same numbers; NaN is one number where its bits are the same."""
-    import torch
-
+    """Whether two tensors have the same numbers, bit for bit: NaN is one number then, and 0 and −0 are two."""
     if one.shape != other.shape or one.dtype != other.dtype or one.device != other.device:
         return False
-    if torch.equal(one, other):
-        return True
+    memcmp = _memcmp()
+    if memcmp is not None and one.is_cpu and one.is_contiguous() and other.is_contiguous():
+        return memcmp(one.data_ptr(), other.data_ptr(), one.nbytes) == 0
+    import torch
+
     integers = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}[one.element_size()]
     return torch.equal(one.contiguous().view(integers), other.contiguous().view(integers))
+
+
+@cache
+def _memcmp() -> Callable[[int, int, int], int] | None:
+    """C's, which takes a fifth of the time of `torch.equal`; None where it is not found."""
+    import ctypes
+
+    try:
+        found = ctypes.CDLL("msvcrt" if sys.platform == "win32" else None).memcmp
+    except (OSError, AttributeError):
+        return None
+    found.argtypes, found.restype = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t], ctypes.c_int
+    return cast(Callable[[int, int, int], int], found)
 
 
 class OptimizerSteps:
