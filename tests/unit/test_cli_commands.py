@@ -385,10 +385,8 @@ def test_interrupt_is_status_130(tmp_path):
     end = time.monotonic() + 60
     with open(pipe, "w"):  # opens when the program has begun to read, which then waits for us
         while started.poll() is None and time.monotonic() < end:
-            time.sleep(0.1)
-            started.send_signal(
-                signal.SIGINT
-            )  # one between opening and reading is heard when the reading is over
+            time.sleep(0.1)  # a signal between its opening and its reading is heard when the reading is over
+            started.send_signal(signal.SIGINT)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 started.wait(2)
         started.kill()
