@@ -1,12 +1,12 @@
 """Running one recurrent block over time: whole, in pieces, packed, forwards or backwards.
 
-A run is a row of segments. A segment is a stretch of steps with the same live rows, run by
-one call of the compiled function; usually there is just one. A packed batch has one for
-each number of rows alive (rows are sorted by length, so the live ones come first); a long
-run is cut so that no piece is large. Within a segment a few steps are computed at a time, so
-that what was computed of their inputs is still in the processor's cache when their states are.
-The same segment run again gives the same bits, so a run may forget all but its states and
-compute a place anew when it is looked at.
+A run is a row of segments. A segment is a stretch of steps with the same live rows; usually
+there is just one. A packed batch has one for each number of rows alive (rows are sorted by
+length, so the live ones come first); a long run is cut so that no piece is large. The compiled
+function runs a segment in one call, or a large one portion by portion: what it computes of the
+inputs of a few steps is then still in the processor's cache when it comes to their states. The
+same segment run again gives the same bits, so a run may forget all but its states and compute
+a place anew when it is looked at.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class BlockRun:
         self._states: dict[str, Array] = {}
         self._recent: tuple[int, tuple[Array, ...]] | None = None  # the segment computed anew last
         stretches = self._stretches()
-        self._arrays = self._made(*x.shape[:2]) if self._rows is None else ()
+        self._arrays = self._new_arrays(*x.shape[:2]) if self._rows is None else ()
         self._initial = initial if self._rows is None else tuple(state[self._rows.order] for state in initial)
         if is_by_steps:
             self._make_room(x, stretches)
@@ -204,7 +204,7 @@ class BlockRun:
             before = self._before(rows)
             piece = x[start:stop, :rows]
             piece = np.ascontiguousarray(self.turned(piece))
-            kept = self._call(piece, before, self._room(start, stop, rows))
+            kept = self._call(piece, before, self._arrays_of(start, stop, rows))
             if not self._is_kept:
                 kept = tuple(  # a copy of nothing: a part of the array would hold all of it
                     array if index in self._state_arrays else array[:0].copy()
@@ -220,9 +220,10 @@ class BlockRun:
         return tuple(map(_resized, after, self._initial, [rows] * len(self._initial)))
 
     def _make_room(self, x: Array, stretches: Sequence[tuple[int, int, int]]) -> None:
+        """Make segments without numbers, to be computed step by step."""
         for start, stop, rows in stretches:
             entered = np.empty((stop - start, rows, x.shape[-1]), x.dtype)
-            kept = cast(tuple[Array, ...], self._room(start, stop, rows))  # of all that is computed
+            kept = cast(tuple[Array, ...], self._arrays_of(start, stop, rows))  # of all that is computed
             self.segments.append(Segment(start, stop, rows, entered, (), kept))
 
     def advance(self, t: int, x: Array) -> None:
@@ -264,8 +265,8 @@ class BlockRun:
         """Which of the kept arrays hold states."""
         return frozenset(index for index, _, _ in self.block.compiled.state_columns)
 
-    def _made(self, steps: int, rows: int, *, needs_all: bool = False) -> tuple[Array | None, ...]:
-        """Make arrays for what is kept of some steps; None for what is not kept."""
+    def _new_arrays(self, steps: int, rows: int, *, needs_all: bool = False) -> tuple[Array | None, ...]:
+        """Arrays for what is kept of so many steps and rows; None for what is not kept."""
         shape = (steps,) if self._mode == ONE_ROW else (steps, rows)
         needs_all |= self._is_kept
         return tuple(
@@ -277,10 +278,10 @@ class BlockRun:
             ]
         )
 
-    def _room(self, start: int, stop: int, rows: int) -> tuple[Array | None, ...]:
+    def _arrays_of(self, start: int, stop: int, rows: int) -> tuple[Array | None, ...]:
         """The arrays that a segment writes to: its part of those of all steps, where all rows are alive in each."""
         if self._rows is not None:
-            return self._made(stop - start, rows)
+            return self._new_arrays(stop - start, rows)
         if self.is_reversed:
             start, stop = self.num_steps - stop, self.num_steps - start
         return _part(self._arrays, slice(start, stop))
@@ -320,10 +321,14 @@ class BlockRun:
             before: The states before, each (rows, n).
             arrays: What is kept is written to them; of what has None the numbers of the last portion are given.
         """
-        portion = self._portion(x.shape[1])
-        if self._mode == ONE_ROW:
+        rows = x.shape[1]
+        is_one = self._mode == ONE_ROW
+        if is_one:
             x, before = x[:, 0], tuple([state[0] for state in before])
         inputs = tuple(self._inputs(x).values())
+        portion = (
+            len(x) if is_one else self._portion(rows)
+        )  # the products of one row's steps take most of its time
         if len(x) < 2 * portion:
             return self._function(*inputs, *before, *self._prepared, *arrays)  # type: ignore[no-any-return]
         gave: tuple[Array, ...] = ()
@@ -413,7 +418,7 @@ class BlockRun:
     def _computed_anew(self, number: int) -> tuple[Array, ...]:
         segment = self.segments[number]
         with np.errstate(all="ignore"):
-            arrays = self._made(len(segment.x), segment.rows, needs_all=True)
+            arrays = self._new_arrays(len(segment.x), segment.rows, needs_all=True)
             return self._call(segment.x, segment.before, arrays)
 
     def _by_row(self, name: str, value: Array, t: int) -> Array:

@@ -15,7 +15,8 @@ from torch.nn.modules import rnn as torchs
 from torch.utils.checkpoint import checkpoint
 
 import rnnstep
-from rnnstep.capturing import listening
+from rnnstep.capturing import listening, weights
+from rnnstep.capturing.weights import are_same_bits
 
 KERNELS = torchs._VF
 
@@ -73,6 +74,27 @@ def test_what_another_puts_over_ours_while_it_listens_keeps_its_place(
             assert torch.equal(model(x)[0], expected)
         assert len(seen.calls) == 1
         assert torchs._VF is theirs
+
+
+@pytest.mark.parametrize("has_memcmp", [True, False])
+def test_tensors_are_compared_bit_for_bit(monkeypatch: pytest.MonkeyPatch, *, has_memcmp: bool) -> None:
+    """However they lie, in every dtype, with C's memcmp and where there is none."""
+    if not has_memcmp:
+        monkeypatch.setattr(weights, "_memcmp", lambda: None)
+    for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
+        one = x_of(3, 4, 5).to(dtype)
+        one[0, 0, :3] = torch.tensor([float("nan"), float("inf"), 0.0])
+        lies_otherwise = one.transpose(0, 2).contiguous().transpose(0, 2)
+        assert are_same_bits(one, one.clone())
+        assert are_same_bits(one, lies_otherwise)
+        assert are_same_bits(lies_otherwise, one)
+        assert not are_same_bits(one, one.reshape(4, 3, 5))
+        assert not are_same_bits(one, one.to(torch.float32 if dtype != torch.float32 else torch.float64))
+        for index, value in (((0, 0, 2), -0.0), ((2, 3, 4), 9.0), ((0, 0, 0), 1.0)):
+            other = one.clone()
+            other[index] = value
+            assert not are_same_bits(one, other)
+            assert not are_same_bits(lies_otherwise, other)
 
 
 def test_nothing_stays_behind_an_exception() -> None:
