@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 
 import numpy as np
@@ -64,6 +65,14 @@ def test_arrays_that_are_held_never_share_memory(steps):
         held[slot] = array[:, 1:, 2:]
     for slot, part in held.items():
         assert bool((part == slot).all())
+
+
+def test_arrays_of_one_size_begin_at_other_places_of_a_page():
+    pool = ArrayPool()
+    held = [pool.empty((4 * LEAST_BYTES // 8,), np.dtype(np.float64)) for _ in range(3)]
+    places = [address(array) % array_pool.PAGE_BYTES for array in held]
+    assert min(abs(one - other) for one, other in itertools.combinations(places, 2)) >= 512
+    assert all(array.flags.aligned for array in held)
 
 
 def test_no_more_is_kept_for_later_than_is_allowed(monkeypatch):
