@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from rnnstep.checking import several_steps
 from rnnstep.checking.own_numbers import Own, OwnNumbers, Place, narrowed
-from rnnstep.checking.rounding import Kept, Rounded, as_computed, exact_of, no_larger, shown
+from rnnstep.checking.rounding import Kept, Remembering, Rounded, as_computed, exact_of, no_larger, shown
 from rnnstep.checking.sent_back import sent_back
 from rnnstep.checking.slip import AT_EVERY_STEP, RIGHT, LinesByHand, Slip
 from rnnstep.checking.step import Doubts, Fed, Step, is_as_right, share, side_by_side
@@ -92,8 +92,10 @@ class Calculation:
         self.slip = slip
         self.base = base
         self.sheet = sheet
-        self.reading = reading or Rounded(decimals)
-        self._dividing = dividing or reading or Rounded(decimals, keeps=True)
+        if base is not None:
+            reading, dividing = base.reading, base.dividing
+        self.reading: Rounded = reading or Remembering(decimals)
+        self.dividing: Rounded = dividing or reading or Remembering(decimals, keeps=True)
         self.no_doubts: Doubts = np.zeros(self.batch.num_rows, np.bool_)
         self._alive = {name: one.axis.alive() for name, one in self.batch.sequences.items()}
         self._inside = inside
@@ -101,6 +103,7 @@ class Calculation:
         self.lines: LinesByHand = LinesByHand(slip, None if base is None else base.lines)
         self._parameters: dict[str, dict[str, Interval]] = {}
         self._read: dict[tuple[str, str, int], Any] = {}
+        self._first: dict[tuple[str, str], Fed] = {}
         self.doubtful: dict[str, list[str]] = {}  # parameters of blocks that a wrong update left
 
     # ── one block at one step ────────────────────────────────────────────────────────
@@ -182,12 +185,12 @@ class Calculation:
 
     def _worked_out(self, phase: Phase, block: Block, t: int, step: Step, until: str | None = None) -> Step:
         """Work the lines out one after the other: those that are not yet, up to one of them or all."""
-        if until in step.derived or until in step.entered:
+        left, known = self.lines.of(phase, block)[len(step.derived) :], step.known
+        if not left or until in step.derived or until in step.entered:
             return step
-        known = step.known
-        reading = self._dividing if self.lines.divides(phase, block) else self.reading
+        reading = self.dividing if self.lines.divides(phase, block) else self.reading
         right = None if self.base is None else self.base.step(phase, block.key, t)
-        for line, names, is_right in self.lines.of(phase, block)[len(step.derived) :]:
+        for line, names, is_right in left:
             if self.slip.goes_back:
                 self._provide_all(block, t, names, step, right)
             if right is not None and is_right and is_as_right(line, names, step, right):
@@ -452,7 +455,7 @@ class Calculation:
         """A state before a step: after the step computed before, or the first one; a row that is over keeps its own."""
         step = self.step_before("forward", block, t)
         if step is None:
-            return self.slip.initial(self, block, state), self._carried(block, state)[1]
+            return self.slip.initial(self, block, state), self.carried(block, state)[1]
         order = self.slip.order(self, block)
         live = self.is_live(block, order[order.index(t) - 1])
         value, doubts = step.values[state], step.doubts[state]
@@ -466,15 +469,18 @@ class Calculation:
         """A state before the first step, (B, n)."""
         if f"{state}_0" in block.wires:
             return self.entering(block, f"{state}_0", 0)[0]
-        return self._carried(block, state)[0]
+        return self.carried(block, state)[0]
 
-    def _carried(self, block: Block, state: str) -> Fed:
+    def carried(self, block: Block, state: str) -> Fed:
         """A state before the first step that is given, or carried on from the batch before, where the writer may have another."""
-        if self.sheet is not None and self.done.goes_on(block.key):
-            own = self.sheet.carried(self, block.key, state)
-            if own is not None:
-                return own
-        return shown(self.done.first_state(block.key, state), self.reading.decimals), self.no_doubts
+        if self.base is not None:  # with a slip it is no other
+            return self.base.carried(block, state)
+        if (block.key, state) not in self._first:
+            before = self.sheet if self.done.goes_on(block.key) else None
+            own = None if before is None else before.carried(self, block.key, state)
+            given = shown(self.done.first_state(block.key, state), self.reading.decimals)
+            self._first[block.key, state] = own or (given, self.no_doubts)
+        return self._first[block.key, state]
 
     def final(self, key: str, state: str) -> Fed:
         """A state after the last step of each row, (B, n)."""

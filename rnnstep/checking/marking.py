@@ -314,10 +314,11 @@ class Sheet:
         paper: Calculation | None = None
         for part in target.parts:
             paper = self.paper(part.place, decimals, slip) if paper is None else paper
-            step = paper.step(part.place.phase, part.place.key, part.place.t)
+            place = part.place
+            step = paper.step(place.phase, place.key, place.t, until=place.name)
             shape = np.shape(low[part.at])
             row = target.row_of(part)
-            bounds = in_row(step.bounds(part.place.name)[0], row, shape)
+            bounds = in_row(step.bounds(place.name)[0], row, shape)
             bounds = bounds if part.scale == 1 else scaled(bounds, part.scale, decimals)
             if part.is_added:
                 bounds = paper.reading.apply("add", ((low[part.at], high[part.at]), bounds))

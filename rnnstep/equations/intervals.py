@@ -22,6 +22,10 @@ Interval = tuple[Bound, Bound]
 _EPSILON = np.finfo(np.float64).eps
 _FUNCTION_STEPS = 4
 _AT_ONCE = 1 << 18  # numbers
+_LEAST, _MOST = (
+    np.array(-np.inf),
+    np.array(np.inf),
+)  # arrays, which numpy takes in two thirds of the time of a number
 
 
 def point(value: Any) -> Interval:
@@ -32,14 +36,14 @@ def point(value: Any) -> Interval:
 
 def below(bound: Any) -> Bound:
     """Move a lower bound down by one float; NaN becomes no bound at all. An upper one is `-below(-bound)`."""
-    return np.asarray(np.fmax(np.nextafter(bound, -np.inf), -np.inf))
+    return np.asarray(np.fmax(np.nextafter(bound, _LEAST), _LEAST))
 
 
 def outward(low: Any, high: Any, steps: int = 1) -> Interval:
     """Move both bounds outwards by `steps` floats; NaN becomes no bound at all."""
     for _ in range(steps):
-        low, high = np.nextafter(low, -np.inf), np.nextafter(high, np.inf)
-    return np.fmax(low, -np.inf), np.fmin(high, np.inf)  # of NaN and a number they give the number
+        low, high = np.nextafter(low, _LEAST), np.nextafter(high, _MOST)
+    return np.fmax(low, _LEAST), np.fmin(high, _MOST)  # of NaN and a number they give the number
 
 
 def add(a: Interval, b: Interval) -> Interval:
@@ -73,6 +77,8 @@ def div(a: Interval, b: Interval) -> Interval:
     corners = [x / y for x in _ends(a) for y in _ends(b)]
     low, high = outward(reduce(np.minimum, corners), reduce(np.maximum, corners))
     holds_zero = (b[0] <= 0) & (b[1] >= 0)
+    if not np.any(holds_zero):
+        return np.asarray(low), np.asarray(high)
     return np.where(holds_zero, -np.inf, low), np.where(holds_zero, np.inf, high)
 
 
