@@ -164,14 +164,15 @@ class Rounded:
 
     def _lowest(self, low: Bound) -> Bound:
         """The least that rounding gives, element by element: the grid's number below, where it is the nearest."""
-        found = low * self._per_unit
+        found: Bound = low * self._per_unit
         below = found + _ON_GRID_ONE
         np.floor(below, out=below)
         is_nearest = found - below <= _NEAREST_ONE
         found -= _FINER_ONE
         np.copyto(found, below, where=is_nearest)
         found *= self._unit
-        return np.asarray(np.fmin(found, low))  # many digits of a large number are all in the float already
+        np.fmin(found, low, out=found)  # many digits of a large number are all in the float already
+        return found
 
     # ── what rounding to nothing would make infinite ─────────────────────────────────
 

@@ -36,14 +36,19 @@ def point(value: Any) -> Interval:
 
 def below(bound: Any) -> Bound:
     """Move a lower bound down by one float; NaN becomes no bound at all. An upper one is `-below(-bound)`."""
-    return np.asarray(np.fmax(np.nextafter(bound, _LEAST), _LEAST))
+    found: Bound = np.asarray(np.nextafter(bound, _LEAST))
+    np.fmax(found, _LEAST, out=found)
+    return found
 
 
 def outward(low: Any, high: Any, steps: int = 1) -> Interval:
     """Move both bounds outwards by `steps` floats; NaN becomes no bound at all."""
-    for _ in range(steps):
-        low, high = np.nextafter(low, _LEAST), np.nextafter(high, _MOST)
-    return np.fmax(low, _LEAST), np.fmin(high, _MOST)  # of NaN and a number they give the number
+    low, high = np.asarray(np.nextafter(low, _LEAST)), np.asarray(np.nextafter(high, _MOST))
+    for _ in range(steps - 1):
+        np.nextafter(low, _LEAST, out=low)
+        np.nextafter(high, _MOST, out=high)
+    # Of NaN and a number they give the number.
+    return np.fmax(low, _LEAST, out=low), np.fmin(high, _MOST, out=high)
 
 
 def add(a: Interval, b: Interval) -> Interval:
