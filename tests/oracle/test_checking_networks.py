@@ -133,15 +133,19 @@ def test_what_follows_from_it_is_named_too(mistake: str, way: int) -> None:
 @pytest.mark.parametrize("score", SCORES)
 @pytest.mark.parametrize("decimals", [4, 5])
 def test_right_gradients_are_right(score: str, decimals: int) -> None:
-    """Of every parameter, attention's among them; off by a little they are wrong."""
+    """Of every parameter, attention's among them, on one sheet; off by a little each is wrong."""
     known = known_of(score, 3)
     back = known[0].epoch(0).backward(0)
-    for name, gradient in back.parameters.items():
-        for off in (0.0, 0.02):
+    for off in (0.0, 0.02):
+        answers = []
+        for name, gradient in back.parameters.items():
             value = np.asarray(gradient, float) + off
             given = Numbers(value.round(decimals), np.full(value.shape, decimals))
-            got = marked(known, [Answer(f"grad.{name}", given, decimals=decimals, line=1)])
-            assert (got.marks[0].status == "correct") == (not off), name
+            answers.append(Answer(f"grad.{name}", given, decimals=decimals, line=1))
+        marks = marked(known, answers).marks
+        assert len(marks) == len(back.parameters)
+        for mark in marks:
+            assert (mark.status == "correct") == (not off), mark.answer.name
 
 
 @pytest.mark.parametrize("way", [0, 1])
