@@ -44,7 +44,7 @@ class Given(tuple[NDArray[np.floating], Error]):  # noqa: SLOT001 - what is work
     @cached_property
     def most(self) -> float:
         """The largest |value|; NaN where there is one."""
-        return float(np.max(np.abs(self[0]), initial=0.0))
+        return float(np.maximum.reduce(np.abs(self[0]), axis=None, initial=0.0))
 
     @cached_property
     def summed(self) -> NDArray[np.floating]:
@@ -157,9 +157,9 @@ def div(u: float, out: Any, a: Pair, b: Pair) -> Error:
 def matmul(u: float, out: Any, w: Pair, x: Pair) -> Error:
     """Σ|W|·err_x + Σ err_W·(|x| + err_x) + n·u·Σ|W||x| for a sum in any order."""
     bound = _rounded_sums(u, w, x)
-    if not isinstance(x, Given) and np.any(x[1]):
+    if not isinstance(x, Given) and x[1].any():
         bound += _over(each(x), size_of(w))
-    if not isinstance(w, Given) and np.any(w[1]):
+    if not isinstance(w, Given) and w[1].any():
         bound += at_once(size_of(x) + x[1], each(w).T)
     return np.asarray(bound)
 

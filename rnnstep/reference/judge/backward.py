@@ -6,24 +6,20 @@ engine's backward pass is what the equations give from its own numbers ("own ste
 sums of the shares that follow from these numbers, in any order. Beside them stand the differences along the run, with the
 bound carried through time, forward and back again ("run", "module").
 
-The gradients of a run come from compiled functions and sums over all steps; what is looked at is made step by step.
-So the shown lines of some steps are read once more: each must follow from what its equation reads, as it is shown,
-and the sums at the last of them are set beside the gradients.
+What is looked at is made step by step, and read once more: `shown_lines`.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 
 import numpy as np
 
 from rnnstep.engine import Block, Pass
 from rnnstep.engine.backward import BackwardPass
-from rnnstep.equations.bounds import Given, Pair
 from rnnstep.equations.differentiate import ROWS, D
-from rnnstep.equations.evaluate import evaluate
 from rnnstep.equations.operations import Array
 from rnnstep.equations.program import Program
 from rnnstep.equations.syntax import Apply, Name
@@ -31,8 +27,8 @@ from rnnstep.errors import UsageError
 from rnnstep.language import Text
 from rnnstep.network.time import as_computed, opposite
 from rnnstep.reference.judge.backward_passes import EngineRun, EngineSteps, TorchSteps, one_step_back
-from rnnstep.reference.judge.block_bounds import Pairs, inputs_of, side_by_side, spread_rows
-from rnnstep.reference.judge.bounds import Error, Rounding
+from rnnstep.reference.judge.block_bounds import Pairs, inputs_of, side_by_side
+from rnnstep.reference.judge.bounds import Error
 from rnnstep.reference.judge.findings import (
     ALLOWED,
     Finding,
@@ -46,76 +42,10 @@ from rnnstep.reference.judge.findings import (
 from rnnstep.reference.judge.judged_backward import read_beside
 from rnnstep.reference.judge.recorded import gradients_beside
 from rnnstep.reference.judge.run_bounds import RunErrors
+from rnnstep.reference.judge.shown_lines import judge_shown
 from rnnstep.reference.run.gradients import ReferenceGradients
 from rnnstep.reference.run.loss import of_loss
 from rnnstep.scenario.recorded_shapes import check_recorded
-
-ALL_STEPS = 8  # of a run of so many; of a longer one some
-
-
-def judge_shown(back: BackwardPass, tally: Tally, sums: Mapping[str, Mapping[str, Pair]]) -> None:
-    """Read the shown lines again.
-
-    Args:
-        back: our backward pass.
-        tally: where to note what is found.
-        sums: ∂L/∂ of each block's parameters from our own numbers, with the errors of sums in any order.
-    """
-    for block in back.blocks:
-        steps = list(_steps(back, block))
-        for t in steps:
-            values = back.values(block.key, t)
-            _judge_lines(back, block, t, values, tally)
-            if t == steps[-1]:
-                _judge_sums(back, block, values, tally, sums.get(block.key, {}))
-
-
-def _steps(back: BackwardPass, block: Block) -> Iterator[int]:
-    """Some of a block's steps, the one that ends its backward pass last."""
-    end = back.done.axis(block.key).end
-    if block.extent.is_single:
-        yield end
-        return
-    found = range(end + 1) if end < ALL_STEPS else (0, 1, end // 2, end)
-    yield from as_computed(found, opposite(block.direction))
-
-
-def _judge_lines(back: BackwardPass, block: Block, t: int, values: Mapping[str, Array], tally: Tally) -> None:
-    reading = Rounding(back.scenario.dtype)
-    rows = {name: Given(value) for name, value in {**block.parameters, **values}.items()}
-    # A batch of one row is multiplied as the vectors that the equations write.
-    alone = {
-        name: pair if name in block.parameters or back.is_of_all_rows(block.key, name) else Given(pair[0][0])
-        for name, pair in rows.items()
-    }
-    of_block = back.live_rows(block.key, t) if block.kind == "recurrent" else None
-    for line in block.program.lines:
-        shown = values[line.name]
-        if back.is_of_all_rows(block.key, line.name):
-            value, error = evaluate(line.expression, alone if back.batch.num_rows == 1 else rows, reading)
-            _, bound = np.broadcast_arrays(value, error)
-            tally.compare_parameter("own step", block.key, line.name, shown, value, bound)
-            continue
-        value, error = evaluate(line.expression, rows, reading)
-        if of_block is None:
-            tally.compare("own step", block.key, line.name, shown[None], value, error, t)
-            continue
-        shape = (back.batch.num_rows, shown.shape[-1])
-        ours, value, error = (spread_rows(part, of_block, shape) for part in (shown, value, error))
-        tally.compare("own step", block.key, line.name, ours, value, error, t)
-
-
-def _judge_sums(
-    back: BackwardPass, block: Block, values: Mapping[str, Array], tally: Tally, sums: Mapping[str, Pair]
-) -> None:
-    for name, (value, error) in sums.items():
-        where = back.done.by_key[block.key].kept_in[name]
-        is_whole = back.done.graph.num_reading[where] == 1
-        whole = where.of(back.parameters[where.torch]) if is_whole else value  # of this block alone
-        if f"{D}{name}" in values:
-            bound: Error = np.reshape(error, whole.shape)
-            tally.compare_parameter("own step", block.key, f"{D}{name}", values[f"{D}{name}"], whole, bound)
-
 
 # ── every check of a batch ───────────────────────────────────────────────────────────────────────
 

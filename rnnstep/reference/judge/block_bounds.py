@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from rnnstep.engine import Block, Pass
 from rnnstep.engine.loss import LossBlocks
-from rnnstep.equations.bounds import Given, Pair
+from rnnstep.equations.bounds import Given, Pair, each
 from rnnstep.equations.differentiate import Backward, D, backward
 from rnnstep.equations.evaluate import evaluate, evaluate_lines
 from rnnstep.equations.operations import Array
@@ -277,9 +277,9 @@ class RecurrentBack:
         for name, value in self.block.parameters.items():
             total = self.parameters.get(name, Given(np.zeros_like(value)))
             for one in self.derivation.contributions.get(name, ()):
-                part, error = evaluate(one, gathered, self._gathering)
-                error = np.broadcast_to(error, np.shape(part)).reshape(value.shape)
-                total = total[0] + np.reshape(part, value.shape), total[1] + error
+                part = evaluate(one, gathered, self._gathering)
+                error = each(part).reshape(value.shape)
+                total = total[0] + np.reshape(part[0], value.shape), total[1] + error
             self.parameters[name] = total
 
 
@@ -338,22 +338,20 @@ def over_steps(values: Array, errors: Error) -> Pair:
 
 def _one_axis(pair: Pair) -> Pair:
     """Make the axes of steps and rows one; an index has no other."""
-    value, error = pair
+    value = pair[0]
     shape = (-1, *np.shape(value)[2:])
-    return np.reshape(value, shape), np.broadcast_to(error, np.shape(value)).reshape(shape)
+    return np.reshape(value, shape), each(pair).reshape(shape)
 
 
 def flat(rows: LiveRows, pair: Pair) -> Pair:
     """(T, B, n) → (live rows of the steps, n), with the error."""
-    value, error = pair
     if isinstance(pair, Given):
-        return Given(rows.of(value))
-    return rows.of(value), rows.of(np.broadcast_to(error, value.shape))
+        return Given(rows.of(pair[0]))
+    return rows.of(pair[0]), rows.of(each(pair))
 
 
 def _back(rows: LiveRows, pair: Pair) -> Pair:
-    value: Array = pair[0]
-    return rows.back(value), rows.back(np.array(np.broadcast_to(pair[1], value.shape)))
+    return rows.back(pair[0]), rows.back(np.array(each(pair)))
 
 
 # ── the loss ─────────────────────────────────────────────────────────────────────────────────────

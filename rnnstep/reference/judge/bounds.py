@@ -159,6 +159,9 @@ class Rounding:
         if op not in _TELLING:
             return None
         u, (value, error), (other, its_error) = self._roundoff, _sizes(args[0]), _sizes(args[-1])
+        for k in range(len(args) - 2):  # of a pullback: more pairs, none of which is larger than all together
+            size, off = _sizes(args[k + 1])
+            value, error, other, its_error = value + size, error + off, other + size, its_error + off
         match op:
             case "add" | "sub":
                 most = value + other
@@ -166,10 +169,14 @@ class Rounding:
             case "mul":
                 most = value * other
                 off = value * its_error + error * (other + its_error) + u * most + 1.0
-            case "matmul":
-                terms = np.shape(args[0][0])[-1]
+            case "matmul" | "pullback" | "outer":
+                terms = _num_products(op, args)
                 most = terms * value * other
-                off = terms * (value * its_error + error * (other + its_error) + 2 * u * most + 1.0)
+                off = terms * (value * its_error + error * (other + its_error) + 4 * u * most + 1.0)
+            case "sum" | "rows":
+                terms = _terms(op, args)
+                most = terms * value
+                off = terms * (error + u * most)
             case "tanh" | "sigmoid":
                 most, off = 2.0, 3.0
             case _:
@@ -280,12 +287,35 @@ def _pair(op: str, out: Array, error: Error, args: tuple[Pair, ...]) -> Sized:
     return DifferenceOfOne((out, error)) if op == "sub" else Sized((out, error))
 
 
+def _num_products(op: str, args: tuple[Pair, ...]) -> int:
+    """How many products an element of a product of matrices is the sum of, at most."""
+    if op == "outer":  # one of the two may have more rows: where the other is a bank
+        return max(math.prod(np.shape(value)[:-1]) for value, _ in args)
+    return _terms(op, args) * max(1, len(args) // 2)
+
+
 def _num_terms(pair: Pair) -> int:
     """How many terms each element is the sum of, in an order that is not known; 0 of what is no such sum."""
     return pair.terms if isinstance(pair, (Product, Sum)) else 0
 
 
-_TELLING = frozenset(("add", "sub", "mul", "matmul", "tanh", "sigmoid", "neg", "relu", "abs"))
+_TELLING = frozenset(
+    (
+        "add",
+        "sub",
+        "mul",
+        "matmul",
+        "pullback",
+        "outer",
+        "sum",
+        "rows",
+        "tanh",
+        "sigmoid",
+        "neg",
+        "relu",
+        "abs",
+    )
+)
 """The operations whose results are as large as their operands say."""
 
 _OF_ONE_NUMBER = frozenset(

@@ -228,7 +228,7 @@ def _distance(ours: Array, theirs: Array) -> Error:
 
 
 def _is_finite(positive: Error) -> bool:
-    return bool(positive.max(initial=0.0) < np.inf)
+    return bool(np.maximum.reduce(positive, axis=None, initial=0.0) < np.inf)
 
 
 def stretches(whole: Array) -> Iterator[slice]:
@@ -329,6 +329,12 @@ class Tally:
             known = self.differing.get((key, name))
             self.differing[key, name] = differs if known is None else known | differs
 
+    def agrees(self, ours: Array, theirs: Array, bound: Error) -> bool:
+        """Whether all of two arrays differ by no more than is allowed; nothing is noted of what does."""
+        if self._is_wanted is not None and not self._is_wanted():
+            raise NotWanted
+        return _is_within(ours, theirs, bound)
+
     def beside(self) -> Tally:
         """An empty tally of the same batch, for what is found at the same time and belongs behind this one: `join`."""
         return Tally(self._num_steps, self._phase, self._within, self._is_wanted)
@@ -369,9 +375,9 @@ def _is_within(ours: Array, theirs: Array, bound: Error) -> bool:
     """Whether all differences are finite and no larger than is allowed; a quick answer, for nearly all there is."""
     if not ours.shape == theirs.shape == np.shape(bound):
         ours, theirs, bound = np.broadcast_arrays(ours, theirs, bound)
-    for part in stretches(ours):
-        found = _distance(ours[part], theirs[part])
-        with np.errstate(invalid="ignore", over="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
+        for part in stretches(ours) if ours.size > NUMBERS_AT_ONCE else (...,):
+            found = np.abs(np.subtract(ours[part], theirs[part], dtype=np.float64))
             if not ((found <= ALLOWED * bound[part]).all() and _is_finite(found)):
                 return False
     return True

@@ -14,7 +14,7 @@ from functools import cached_property, reduce
 import numpy as np
 
 from rnnstep.engine import Block, Pass
-from rnnstep.equations.bounds import Given, Pair
+from rnnstep.equations.bounds import Given, Pair, each
 from rnnstep.equations.operations import OPERATIONS, Array
 from rnnstep.equations.syntax import Apply, Expression, Name, Number, Pick
 from rnnstep.network.graph import Part, is_join
@@ -244,7 +244,7 @@ class _Walk:
         row, u = OPERATIONS[op], self._roundoff
         given = tuple(Given(argument.value) for argument in args)
         own = self._reading.settled(op, made.value, np.asarray(row.error(u, made.value, *given)), given)
-        own = np.broadcast_to(own, made.value.shape)
+        own = each((made.value, own))
         carried = [argument for argument in args if argument.error is None]
         one, other = carried[0], carried[-1]
         match op:
