@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -147,11 +148,12 @@ def known(run: SessionRun, spot: Spot, row: int):
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_read_was_computed_where_its_source_says_and_is_read_there(name):
     run = SessionRun.of(read_text(text_of(name)))
-    fed_back = 0
+    fed_back, known_at = 0, cache(partial(known, run))
+    readers_of = cache(lambda *at: {(one.key, one.t) for one in readers(run, *at)})
     for spot in spots(run):
         block = run.tree.block(spot)
         for row in range(2):
-            values = known(run, spot, row)
+            values = known_at(spot, row)
             if values is None:
                 continue
             for name_read in (*block.program.inputs, *block.program.befores):
@@ -160,30 +162,32 @@ def test_what_is_read_was_computed_where_its_source_says_and_is_read_there(name)
                     if origin is None:
                         continue
                     there = run.tree.locate(origin.path)
-                    found = known(run, there, origin.row)[there.operation]
+                    found = known_at(replace(there, element=None), origin.row)[there.operation]
                     index = index_of(run.tree.block(there), there.operation, there.element)
                     assert found[index] == values[name_read][number], (spot, name_read, number)
                     fed_back += there.t < spot.t and name_read in block.program.inputs
-                    read_by = {(one.key, one.t) for one in readers(run, there, origin.row)}
-                    assert (spot.key, spot.t) in read_by, (spot, name_read, there)
+                    assert (spot.key, spot.t) in readers_of(there, origin.row), (spot, name_read, there)
     assert fed_back
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_operations_of_a_circle_are_drawn(name):
     run = SessionRun.of(read_text(text_of(name).replace("[display]", TRAINING + "[display]")))
-    at, number = Session.open(run.with_checked(check(run.trace))).right(), 0
+    at = Session.open(run.with_checked(check(run.trace))).right()
     at = at.jump(first_below(at.position.path, run.tree.level("operation")))
     assert at.level == "operation"
-    before = None
+    before, kinds = None, {}
     while at.position.path != before and at.spot.epoch == 0:
-        before, number = at.position.path, number + 1
-        if number % 3 == 0:  # over all networks each kind of place is met
-            language, size = (("en", (80, 24)), ("zh", (200, 60)))[number % 2]
-            rows = screen(at, Look(language=language, torch="ready"), *size)
-            assert len(rows) == size[1]
-            assert {row_width(row) for row in rows} == {size[0]}
+        before, spot = at.position.path, at.spot
+        module = run.tree.block(spot).module
+        kinds.setdefault((spot.phase, module or spot.key, spot.operation), []).append(before)
         at = at.right()
+    for number, paths in enumerate(kinds.values()):  # each kind once, at layers and steps that go round
+        language, size = (("en", (80, 24)), ("zh", (200, 60)))[number % 2]
+        there = at.jump(paths[number % len(paths)])
+        rows = screen(there, Look(language=language, torch="ready"), *size)
+        assert len(rows) == size[1]
+        assert {row_width(row) for row in rows} == {size[0]}
 
 
 @pytest.mark.parametrize("text", [ATTENTION, BOTH])
