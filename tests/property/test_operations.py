@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import product
 from typing import Any
 
 import mpmath
@@ -409,9 +410,11 @@ def lists_of(elements: st.SearchStrategy, most: int) -> dict[int, st.SearchStrat
 
 
 SOME_EPS = st.sampled_from([1e-5, 1e-12, 0.1, 2.0])
-COUNTS, FLAGS = st.integers(1, 4), st.booleans()
-NUMBERS = lists_of(st.one_of(ORDINARY, ANY_SIZE), 4)
-SHARES = lists_of(st.sampled_from([-1, 0, 1, Fraction(1, 3)]), 4)
+COUNTED = range(1, 5)
+COUNTS, FLAGS = st.sampled_from(COUNTED), st.booleans()
+# Nor is drawn by itself what one draw can say.
+NUMBERS = {n: lists_of(ORDINARY, 4)[n] | lists_of(ANY_SIZE, 4)[n] for n in COUNTED}
+SHARES = {n: st.sampled_from([*product([0, -1, 1, Fraction(1, 3)], repeat=n)]) for n in COUNTED}
 ABSOLUTE = st.sampled_from([0.0, 1e-40, 1e-9, 0.1])
 RELATIVE = {
     dtype: st.sampled_from([0.0, float(np.finfo(dtype).eps), 1e-3, 0.3])
@@ -506,22 +509,22 @@ ENDS = st.one_of(
     st.floats(-700, 700),
 )
 
-WHERE = st.sampled_from(["inside", "low", "high"])
+WHERE = st.sampled_from([*product([False, True], ["low", "inside", "high"], [False, True])])
 
 
 @st.composite
 def interval_and_point(draw: st.DrawFn, op: str) -> tuple[float, float, float]:
     """An interval (one point, across zero, infinite …) and a number inside."""
     low, high = sorted((draw(ENDS), draw(ENDS)))
-    if draw(FLAGS) and math.isfinite(low):
+    is_one_point, where, is_zero = draw(WHERE)
+    if is_one_point and math.isfinite(low):
         high = low
     least = 1e-300 if op in POSITIVE else -REACH.get(op, 1e307)
     low, high = (low, max(high, least)) if high < least else (low, high)
     near, far = max(low, least) + 0.0, min(high, REACH.get(op, 1e307)) + 0.0  # no −0.0
     assume(near <= far)
-    where = draw(WHERE)
     point = draw(st.floats(near, far)) if where == "inside" else near if where == "low" else far
-    if op not in POSITIVE and low <= 0 <= high and draw(FLAGS):
+    if op not in POSITIVE and low <= 0 <= high and is_zero:
         point = 0.0
     return low, high, point
 
