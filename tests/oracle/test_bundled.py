@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from rnnstep.cells import BUILT_IN, MODULES, cell_for
-from rnnstep.engine import Model, Trace
+from rnnstep.engine import Model
 from rnnstep.reference import Checked, check, complete
 from rnnstep.scenario import bundled
 from rnnstep.scenario.model import Scenario
@@ -31,20 +31,22 @@ def scenario_of(name: str, dtype: str) -> Scenario:
 
 
 @cache
-def trace_of(name: str, dtype: str) -> Trace:
-    return Model(scenario_of(name, dtype)).run()
-
-
-@cache
-def checked(name: str, dtype: str) -> Checked:
-    return check(trace_of(name, dtype))
-
-
-@cache
 def run_of(name: str, dtype: str) -> SessionRun:
     """The first epoch, torch's numbers beside it."""
     run = SessionRun.of(scenario_of(name, dtype))
     return run.with_checked(check(run.trace))
+
+
+def checked(name: str, dtype: str) -> Checked:
+    found = run_of(name, dtype).checked
+    assert found is not None
+    return found
+
+
+@cache
+def walked_in(name: str, dtype: str, zoom: str) -> tuple[Session, ...]:
+    """What `walked` gives of the first epoch of a bundled scenario."""
+    return tuple(walked(Session.open(run_of(name, dtype)), zoom))
 
 
 def walked(session: Session, zoom: str) -> list[Session]:
@@ -72,7 +74,7 @@ def number_of_places(tree: Tree, depth: int, path: Place = ()) -> int:
 @pytest.mark.parametrize("name", NAMES)
 def test_torch_confirms_every_bundled_scenario(name: str, dtype: str) -> None:
     found = checked(name, dtype)
-    assert trace_of(name, dtype).passes[0].x.dtype == dtype
+    assert run_of(name, dtype).trace.passes[0].x.dtype == dtype
     assert found.agrees, found.explanation
     assert not found.faults
     assert found.one_step_diff <= found.tolerance
@@ -85,7 +87,7 @@ def test_every_bundled_scenario_is_stepped_through_an_epoch(name: str, dtype: st
     start = Session.open(run_of(name, dtype))
     assert start.position.is_start
     for zoom in ("step", "operation"):
-        visited = walked(start, zoom)
+        visited = walked_in(name, dtype, zoom)
         paths = [session.position.path for session in visited]
         assert paths == sorted(set(paths))
         assert len(paths) == number_of_places(start.tree, start.tree.level(zoom), (0,))
@@ -113,7 +115,7 @@ def test_every_bundled_scenario_is_walked_to_the_end_of_its_training(name: str) 
 @pytest.mark.parametrize("name", NAMES)
 def test_torch_stands_beside_every_operation_of_the_network(name: str, dtype: str) -> None:
     run = run_of(name, dtype)
-    for session in walked(Session.open(run), "operation"):
+    for session in walked_in(name, dtype, "operation"):
         spot = session.spot
         assert spot is not None
         assert spot.batch is not None

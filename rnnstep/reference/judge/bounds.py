@@ -61,7 +61,13 @@ _SUMS = (
 
 
 class Sized(tuple[Array, Error]):  # noqa: SLOT001 - what is worked out once is kept
-    """A pair with what its numbers do not pass; where the operands did not tell, it is measured when it is asked for."""
+    """A pair with what its numbers do not pass; where the operands did not tell, it is measured when it is asked for.
+
+    Attributes:
+        is_told: whether the operands told; then all is finite.
+    """
+
+    is_told = False
 
     @cached_property
     def most(self) -> float:
@@ -148,7 +154,7 @@ class Rounding:
                 error = self._in_doubt(op, out, error, args)
         made = _pair(op, out, error, args)
         if told is not None:
-            made.most, made.most_off = told
+            made.most, made.most_off, made.is_told = *told, True
         return made
 
     def _told(self, op: str, args: tuple[Pair, ...]) -> tuple[float, float] | None:
@@ -503,7 +509,7 @@ class Gathering(Rounding):
         return value, error + self._all * self._roundoff * more
 
 
-class Sum(tuple[Array, Error]):  # noqa: SLOT001 - a tuple with attributes cannot have slots
+class Sum(Sized):
     """The pair of what is added up in a gradient, where autograd may have begun with any of the terms.
 
     Attributes:
@@ -538,7 +544,8 @@ class Accumulating(Rounding):
         """An operation of the table; n terms in any order lose up to (n − 1)·u·Σ|term| (Higham 2002, section 4.2)."""
         pair = super().apply(op, args)
         value, error = pair
-        if op == "mul" and np.isnan(value).any():
+        is_told = isinstance(pair, Sized) and pair.is_told
+        if op == "mul" and not is_told and np.isnan(value).any():
             # ∞ · 0, where torch's rule of a function may leave out what it multiplies by 0: relu's does.
             may_be_zero = [np.abs(np.asarray(operand)) <= brought for operand, brought in args]
             return value, np.where(np.isnan(value) & (may_be_zero[0] | may_be_zero[1]), np.inf, error)
