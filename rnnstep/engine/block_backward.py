@@ -390,6 +390,8 @@ class RecurrentBackward:
 
     def state(self, name: str) -> Array:
         """∂L/∂ of a state after each step, or of one before it, (T, B, n); zeros where a row is over."""
+        if self._run.is_kept and f"{D}{name}" in self._compiled.columns:
+            return self.gradient(name)
         with np.errstate(all="ignore"):
             return self._whole(
                 {

@@ -25,7 +25,7 @@ from rnnstep.equations.operations import Array
 from rnnstep.equations.syntax import Apply, Expression, Line, Name, Number
 from rnnstep.network.graph import Part
 from rnnstep.network.time import Mask, TimeAxis, as_computed, opposite
-from rnnstep.reference.judge.bounds import Accumulating, Error, Gathering, Rounding, Sum
+from rnnstep.reference.judge.bounds import Accumulating, Error, Gathering, Rounding, Sized, Sum
 from rnnstep.reference.run.loss import given_by_row
 
 Pairs = dict[str, Pair]
@@ -347,7 +347,7 @@ def flat(rows: LiveRows, pair: Pair) -> Pair:
     """(T, B, n) → (live rows of the steps, n), with the error."""
     if isinstance(pair, Given):
         return Given(rows.of(pair[0]))
-    return rows.of(pair[0]), rows.of(each(pair))
+    return Sized((rows.of(pair[0]), rows.of(each(pair))))
 
 
 def _back(rows: LiveRows, pair: Pair) -> Pair:
