@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from fractions import Fraction
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -415,13 +416,16 @@ COUNTS, FLAGS = st.sampled_from(COUNTED), st.booleans()
 # Nor is drawn by itself what one draw can say.
 NUMBERS = {n: lists_of(ORDINARY, 4)[n] | lists_of(ANY_SIZE, 4)[n] for n in COUNTED}
 SHARES = {n: st.sampled_from([*product([0, -1, 1, Fraction(1, 3)], repeat=n)]) for n in COUNTED}
-ABSOLUTE = st.sampled_from([0.0, 1e-40, 1e-9, 0.1])
-RELATIVE = {
-    dtype: st.sampled_from([0.0, float(np.finfo(dtype).eps), 1e-3, 0.3])
+# Whether two elements cancel, and the errors, relative and absolute.
+ERRORS = {
+    dtype: st.sampled_from(
+        [*product([False, True], [0.0, float(np.finfo(dtype).eps), 1e-3, 0.3], [0.0, 1e-40, 1e-9, 0.1])]
+    )
     for dtype in (np.dtype(np.float32), np.dtype(np.float64))
 }
 
 
+@cache
 @st.composite
 def perturbed(
     draw: st.DrawFn, op: str, dtype: np.dtype[np.floating]
@@ -434,12 +438,11 @@ def perturbed(
         is_positive = op in POSITIVE or (op, position) in {("smooth_l1", 1), ("standardized", 2)}
         floats = draw(NUMBERS[n])
         value = np.clip(np.array(floats), -reach, reach).astype(dtype)
-        if n > 1 and draw(FLAGS):
-            value[1] = -value[0]  # what cancels
+        cancels, relative, absolute = draw(ERRORS[dtype])
+        if n > 1 and cancels:
+            value[1] = -value[0]
         if is_positive:
-            value = np.abs(value) + dtype.type(1e-20)
-        relative = draw(RELATIVE[dtype])
-        absolute = 0.0 if is_positive else draw(ABSOLUTE)
+            value, absolute = np.abs(value) + dtype.type(1e-20), 0.0
         error = np.abs(value).astype(np.float64) * relative + absolute
         shares = draw(SHARES[n])
         exact = [
@@ -511,6 +514,8 @@ ENDS = st.one_of(
 
 WHERE = st.sampled_from([*product([False, True], ["low", "inside", "high"], [False, True])])
 
+INSIDE = st.floats(0, 1)
+
 
 @st.composite
 def interval_and_point(draw: st.DrawFn, op: str) -> tuple[float, float, float]:
@@ -523,7 +528,10 @@ def interval_and_point(draw: st.DrawFn, op: str) -> tuple[float, float, float]:
     low, high = (low, max(high, least)) if high < least else (low, high)
     near, far = max(low, least) + 0.0, min(high, REACH.get(op, 1e307)) + 0.0  # no −0.0
     assume(near <= far)
-    point = draw(st.floats(near, far)) if where == "inside" else near if where == "low" else far
+    point = near if where == "low" else far
+    if where == "inside":
+        share = draw(INSIDE)
+        point = min(max(near * (1 - share) + far * share, near), far)
     if op not in POSITIVE and low <= 0 <= high and is_zero:
         point = 0.0
     return low, high, point
