@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import threading
 import time
+import weakref
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import textual.app
@@ -87,7 +89,7 @@ class Screen:
         end = asyncio.get_running_loop().time() + PATIENCE
         while not is_true():
             assert asyncio.get_running_loop().time() < end, f"waited in vain\n{self.text}"
-            await self.pilot.pause(0.01)
+            await asyncio.sleep(0.005)
         await self.pilot.pause()
 
 
@@ -145,21 +147,25 @@ def opened():
     return opening
 
 
-async def until_idle(min_sleep: float = 0.0, max_sleep: float = 1.0) -> None:
-    """Wait until nothing is computed, as Textual's tests do, but look ten times as often.
+_waited_for: weakref.WeakKeyDictionary[threading.Thread, float] = weakref.WeakKeyDictionary()
 
-    What the event loop has to do shows in the processor time however busy the machine is; a thread of the debugger's may
-    only be waiting for its turn, so while there is one it is looked at as seldom as Textual does.
+
+async def until_idle(min_sleep: float = 0.0, max_sleep: float = 1.0) -> None:
+    """Wait until the event loop has nothing left to do, and until the debugger's threads are done, a second for each at most.
+
+    Textual's tests look whether the processor is used, for a fiftieth of a second at least. What is still to be done stands in the
+    loop's queue, however busy the machine is: empty, only time, a file or a thread can bring something.
     """
+    loop: Any = asyncio.get_running_loop()
     start = time.monotonic()
     while True:
-        has_threads = any(thread.name.startswith("rnnstep-") for thread in threading.enumerate())
-        pause = 1 / 50 if has_threads else 1 / 500
-        used = time.process_time()
-        await asyncio.sleep(pause)
-        used = time.process_time() - used
-        waited = time.monotonic() - start
-        if waited >= max_sleep or (waited > min_sleep and used < pause / 20):
+        await asyncio.sleep(1 / 1000)  # timers that are due
+        while loop._ready and time.monotonic() < start + max_sleep:
+            await asyncio.sleep(0)
+        now = time.monotonic()
+        threads = [one for one in threading.enumerate() if one.name.startswith("rnnstep-")]
+        is_waited_for = [now - _waited_for.setdefault(one, now) < max_sleep for one in threads]
+        if now - start >= max_sleep or (now - start >= min_sleep and not any(is_waited_for)):
             return
 
 

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,7 +17,7 @@ import pytest
 
 from rnnstep.scenario import bundled
 from tests.tui.emulator import Emulator
-from tests.tui.test_start import OPEN, Program
+from tests.tui.test_start import OPEN, PATIENCE, Program
 
 BROKEN = OPEN.replace(
     "sys.exit",
@@ -79,8 +79,15 @@ class Walk(Program):
 
     def see(self, wanted: str) -> None:
         """Wait until something stands on the screen."""
-        end = time.monotonic() + 30
-        while wanted not in self.text:
+        self._read_until(lambda: wanted in self.text)
+
+    def see_no_more(self, unwanted: str) -> None:
+        """Wait until something is gone from the screen."""
+        self._read_until(lambda: unwanted not in self.text)
+
+    def _read_until(self, is_true: Callable[[], bool]) -> None:
+        end = time.monotonic() + PATIENCE
+        while not is_true():
             assert time.monotonic() < end, self.text
             self.read()
 
@@ -91,9 +98,8 @@ class Walk(Program):
 
     def ended(self) -> tuple[int, str]:
         """Give the status and what was told behind the screen, once the terminal is found as it was."""
-        while self.read():
-            pass
-        status = self.process.wait(30)
+        self.read_all()
+        status = self.process.wait(PATIENCE)
         terminal = Emulator(1, 1)
         terminal.feed("".join(re.findall(r"\x1b\[\?[0-9;]+[hl]", self.log.decode("utf-8", "replace"))))
         assert terminal.modes == SHELL
@@ -133,9 +139,12 @@ def ended_by(walk: Walk, number: signal.Signals) -> list[int]:
     return workers
 
 
-def still_there(workers: list[int]) -> list[int]:
-    """Those of some processes that run; of one that is over the name may be left (Z)."""
-    return [one for one in workers if _stat(Path(f"/proc/{one}"))[:1] not in ([], ["Z"])]
+def end_with_it(workers: list[int]) -> None:
+    """Wait until none of some processes runs; of one that is over the name may be left (Z)."""
+    end = time.monotonic() + 10
+    while any(_stat(Path(f"/proc/{one}"))[:1] not in ([], ["Z"]) for one in workers):
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
@@ -145,8 +154,7 @@ def test_a_signal_gives_the_terminal_back_and_ends_torch(number: signal.Signals)
         walk.press(b"?")
         walk.see("help")
         workers = ended_by(walk, number)
-    time.sleep(0.3)
-    assert not still_there(workers)
+    end_with_it(workers)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -163,10 +171,7 @@ def test_a_signal_deep_in_a_long_training_ends_it_and_torchs(number: signal.Sign
         walk.press(b"\x15e100:3\r")  # the line is still open
         walk.see("epoch 100/900000")
         workers = ended_by(walk, number)
-    end = time.monotonic() + 10
-    while still_there(workers):
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    end_with_it(workers)
 
 
 @pytest.mark.parametrize("wait", [0.05, 0.3, 0.6, 1.0])
@@ -225,7 +230,7 @@ def test_kept_edits_that_are_put_off_are_offered_again_and_those_dropped_are_not
         with Walk("hello", ALONE + OPEN) as again:
             again.see("Enter takes them")
             again.press(key)
-            time.sleep(0.3)
+            again.see_no_more("takes them")  # a lone Esc is one when nothing has followed
             again.press(b"\x1b[C")
             again.see("step 1/5")
             again.press(b"q")

@@ -174,18 +174,17 @@ def repainted(app: Recorded) -> Emulator:
     return fresh
 
 
-@pytest.mark.parametrize(
-    ("name", "size", "seed"),
-    [
-        ("hello", (80, 24), 1),
-        ("hello_lstm", (200, 60), 2),
-        ("rnn_cell_batch", (120, 35), 3),
-        ("bidirectional", (120, 35), 4),
-    ],
-)
-async def test_the_terminal_shows_what_a_full_repaint_would(
-    name: str, size: tuple[int, int], seed: int
-) -> None:
+async def test_the_terminal_shows_what_a_full_repaint_would() -> None:
+    """Several at once: most of the time is waiting."""
+    await asyncio.gather(
+        _shows_what_a_full_repaint_would("hello", (80, 24), seed=1),
+        _shows_what_a_full_repaint_would("hello_lstm", (200, 60), seed=2),
+        _shows_what_a_full_repaint_would("rnn_cell_batch", (120, 35), seed=3),
+        _shows_what_a_full_repaint_would("bidirectional", (120, 35), seed=4),
+    )
+
+
+async def _shows_what_a_full_repaint_would(name: str, size: tuple[int, int], *, seed: int) -> None:
     draws = random.Random(seed)
     async with running(name, size, language="zh" if seed % 2 else "en") as app:
         for _ in range(12):
@@ -194,25 +193,25 @@ async def test_the_terminal_shows_what_a_full_repaint_would(
             assert app._driver.emulator.rows == repainted(app).rows
 
 
-@pytest.mark.parametrize(
-    "typed",
-    [
+async def test_what_comes_in_one_read_does_what_it_does_typed_slowly() -> None:
+    all_typed = (
         (b"\x10", b"\x1b[6~", b"\x1b[6~", b"\x1b[5~", b"\r"),
         (b"?", b"?", b"i", b"\x1b"),
         (b"?", b"q", b"i", b"\x1b[B", b"i"),
         (b"\x1b[B", b"g", b"3", b"/", b"L", b"0", b"\r", b"\x1b[C"),
         (b"\x1b[B", b"o", b"l", b"\x1b[B", b"\x1b[B"),
-    ],
-)
-async def test_what_comes_in_one_read_does_what_it_does_typed_slowly(typed: tuple[bytes, ...]) -> None:
-    texts = []
-    for portions in ((b"".join(typed),), typed):
-        async with running("hello", (120, 35)) as app:
-            for portion in portions:
-                await app._driver.type(portion)
-                await quiet(app)
-            texts.append(app._driver.emulator.text)
-    assert texts[0] == texts[1]
+    )
+    at_once = await asyncio.gather(*(_text_after((b"".join(typed),)) for typed in all_typed))
+    slowly = await asyncio.gather(*(_text_after(typed) for typed in all_typed))
+    assert at_once == slowly
+
+
+async def _text_after(portions: tuple[bytes, ...]) -> str:
+    async with running("hello", (120, 35)) as app:
+        for portion in portions:
+            await app._driver.type(portion)
+            await quiet(app)
+        return app._driver.emulator.text
 
 
 async def test_a_page_asked_for_twice_opens_once_and_one_left_twice_is_left_once() -> None:
