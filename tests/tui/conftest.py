@@ -160,7 +160,9 @@ async def until_idle(min_sleep: float = 0.0, max_sleep: float = 1.0) -> None:
     start = time.monotonic()
     while True:
         await asyncio.sleep(1 / 1000)  # timers that are due
-        while loop._ready and time.monotonic() < start + max_sleep:
+        while (  # noqa: ASYNC110 - whatever is left to do ends it: no one event
+            loop._ready and time.monotonic() < start + max_sleep
+        ):
             await asyncio.sleep(0)
         now = time.monotonic()
         threads = [one for one in threading.enumerate() if one.name.startswith("rnnstep-")]
