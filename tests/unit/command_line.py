@@ -37,6 +37,18 @@ def run(capsys, *arguments):
     return status, captured.out, captured.err
 
 
+def asked_once(monkeypatch, room, name):
+    """Let a function of a module give what it gave first: a command that writes several formats computes once."""
+    ask, given = getattr(room, name), []
+
+    def once(*arguments, **options):
+        if not given:
+            given.append(ask(*arguments, **options))
+        return given[0]
+
+    monkeypatch.setattr(room, name, once)
+
+
 def written(tmp_path, text, name="s.toml"):
     path = tmp_path / name
     path.write_text(text, "utf-8")

@@ -13,9 +13,10 @@ import pytest
 import rnnstep
 from rnnstep.cli import main
 from rnnstep.reference.run.gradients import run_gradients
+from rnnstep.reports import gradients
 from rnnstep.scenario.bundled import find, names
 from rnnstep.scenario.read import read
-from tests.unit.command_line import OWN, run, written
+from tests.unit.command_line import OWN, asked_once, run, written
 
 WITH_LOSS = [name for name in names() if read(find(name)).loss is not None]
 
@@ -51,7 +52,8 @@ text = ["bca", "c", "ab"]
 
 # Half a million numbers of `names`: a test below asks for its text.
 @pytest.mark.parametrize("name", [name for name in WITH_LOSS if name != "names"])
-def test_every_bundled_scenario_with_a_loss_agrees_in_every_format(name, capsysbinary):
+def test_every_bundled_scenario_with_a_loss_agrees_in_every_format(name, capsysbinary, monkeypatch):
+    asked_once(monkeypatch, gradients, "gradients")
     for form in ("text", "md", "json", "csv", "npz"):
         assert main(["grad", name, "--format", form]) == 0
         assert capsysbinary.readouterr().out
