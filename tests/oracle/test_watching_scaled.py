@@ -14,6 +14,13 @@ import rnnstep
 from rnnstep.capturing.finding import Stopped
 
 
+@pytest.fixture(autouse=True, scope="module")
+def objects_of_other_tests_left_out() -> None:
+    """A scaler is looked for among all objects: not among the hundreds of thousands that a run of tests holds."""
+    gc.collect()
+    gc.freeze()
+
+
 class Training:
     """A small module that is trained with a scaled loss."""
 
