@@ -99,6 +99,12 @@ def sources() -> dict[str, ast.Module]:
 
 
 @cache
+def nodes_in(tree: ast.AST) -> tuple[ast.AST, ...]:
+    """All nodes of a file, for the many tests that look at them."""
+    return tuple(ast.walk(tree))
+
+
+@cache
 def imports() -> tuple[Import, ...]:
     return tuple(found for file, tree in sources().items() for found in imports_in(file, tree.body))
 
@@ -128,7 +134,7 @@ def told(found: Iterator[Import]) -> list[str]:
 
 
 def definitions(tree: ast.Module) -> Iterator[Definition]:
-    return (node for node in ast.walk(tree) if isinstance(node, Definition))
+    return (node for node in nodes_in(tree) if isinstance(node, Definition))
 
 
 # ── imports, as they are written ─────────────────────────────────────────────────────────────
@@ -207,7 +213,7 @@ def test_a_scenario_is_not_its_text() -> None:
     readers = {
         file
         for file, tree in sources().items()
-        for node in ast.walk(tree)
+        for node in nodes_in(tree)
         if isinstance(node, ast.Attribute) and node.attr == "file_text"
     }
     assert readers == {"scenario/file/save.py", "scenario/overrides.py"}
@@ -336,7 +342,7 @@ def names_a_kind(tree: ast.Module) -> bool:
     return any(
         (isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.lower() in KINDS)
         or (isinstance(node, ast.Attribute) and node.attr in KINDS)
-        for node in ast.walk(tree)
+        for node in nodes_in(tree)
     )
 
 
@@ -393,7 +399,7 @@ def test_the_run_of_torch_tells_time_and_wires_by_itself() -> None:
         f"{file}: {node.attr}"
         for file, tree in sources().items()
         if file.startswith(here)
-        for node in ast.walk(tree)
+        for node in nodes_in(tree)
         if isinstance(node, ast.Attribute) and node.attr in TELLS_TIME
     }
     assert read == set()
@@ -423,7 +429,7 @@ def test_few_files_know_how_long_rows_are() -> None:
     found = {
         file
         for file, tree in sources().items()
-        for node in ast.walk(tree)
+        for node in nodes_in(tree)
         if isinstance(node, ast.Attribute) and node.attr in ("lengths", "packed_lengths")
         if room_of(Path(file)) not in TELLS_OF_BATCHES and not file.startswith("reference/run/")
     }
@@ -442,7 +448,7 @@ def test_where_a_state_stands_in_h_n_the_module_says() -> None:
     found = {
         file
         for file, tree in sources().items()
-        for node in ast.walk(tree)
+        for node in nodes_in(tree)
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult)
         for side in (node.left, node.right)
         if isinstance(side, ast.Attribute) and side.attr == "num_directions"
@@ -500,13 +506,13 @@ def subclasses(trees: dict[str, ast.Module]) -> dict[str, set[str]]:
     """The classes that are made of each class of the house, under its name; those of a library are none of ours."""
     made_of: dict[str, set[str]] = {}
     for file, tree in trees.items():
-        for node in ast.walk(tree):
+        for node in nodes_in(tree):
             for base in node.bases if isinstance(node, ast.ClassDef) else ():
                 name = base.value if isinstance(base, ast.Subscript) else base
                 if isinstance(name, ast.Name):
                     made_of.setdefault(name.id, set()).add(f"{file} {node.name}")
     named = {
-        node.name for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)
+        node.name for tree in trees.values() for node in nodes_in(tree) if isinstance(node, ast.ClassDef)
     }
     return {name: found for name, found in made_of.items() if name in named}
 

@@ -121,12 +121,14 @@ def test_each_move_into_a_place_and_out_of_it_is_seen(name, size):
     tree = opened(name).tree
     for number in range(len(tree.phases)):
         session = opened(name).jump((0, 0, number))
+        before = written(session)
         while session.position.zoom < tree.depth:
             deeper = session.into()
             if deeper.position == session.position:
                 break
-            assert written(deeper) != written(session), f"{session.place} → {deeper.place}"
-            session = deeper
+            after = written(deeper)
+            assert after != before, f"{session.place} → {deeper.place}"
+            session, before = deeper, after
 
 
 # ── columns ──────────────────────────────────────────────────────────────────────────────
