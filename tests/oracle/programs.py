@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from rnnstep.engine import Model
+from rnnstep.engine import Model, Trace
 from rnnstep.engine.learning import Learning
+from rnnstep.engine.trainer import Record
 from rnnstep.program import torch_program
 from rnnstep.program.source import results
 from rnnstep.reference import TorchTraining, complete, run_gradients
@@ -75,8 +78,37 @@ class Run:
         return [float(epoch[2]) for epoch in self.epochs]
 
 
-def agrees(scenario: Scenario) -> Run | None:
-    """Run the program of a scenario; all that it prints is the engine's, and torch's reference's."""
+class Numbers:
+    """What the engine computes of a complete scenario, and torch's reference, as far as it is asked for; each of it once."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+
+    @cached_property
+    def trace(self) -> Trace:
+        return Model(self.scenario).run()
+
+    @cached_property
+    def gradients(self) -> list[tuple[Any, Any]]:
+        """Torch's and the engine's, of each batch."""
+        model = Model(self.scenario)
+        return [(run_gradients(done), model.backward(done)) for done in self.trace.passes]
+
+    @cached_property
+    def epochs(self) -> tuple[list[float], list[Record]]:
+        """Torch's losses, and what the engine's epochs came to."""
+        theirs = [epoch.loss for epoch in TorchTraining(self.scenario).epochs()]
+        learning = Learning(self.scenario)
+        return theirs, [learning.record(index) for index in range(len(theirs))]
+
+
+def agrees(scenario: Scenario, numbers: Numbers | None = None) -> Run | None:
+    """Run the program of a scenario; all that it prints is the engine's, and torch's reference's.
+
+    Args:
+        scenario: whose program it is.
+        numbers: those that it is to print, where they are known from one that differs in names alone.
+    """
     whole = complete(scenario)
     mistake = None if scenario.training is None else scenario.training.mistake
     if mistake in REFUSED:
@@ -85,25 +117,23 @@ def agrees(scenario: Scenario) -> Run | None:
         return None
     run = Run(torch_program(scenario))
     within = 1e-5 if scenario.dtype == np.float32 else 1e-12
-    trace = Model(whole).run()
+    numbers = Numbers(whole) if numbers is None else numbers
     for name in results(scenario):
-        ours = getattr(trace, name)
+        ours = getattr(numbers.trace, name)
         ours = ours if isinstance(ours, list) else [ours]
         for array, tensor in zip(ours, run.printed[name], strict=True):
             assert tuple(tensor.shape) == array.shape
             assert tensor.numpy().dtype == array.dtype
             np.testing.assert_allclose(tensor.numpy(), array, rtol=within, atol=within)
     if scenario.has_loss and scenario.training is not None:
-        _learns(whole, run, within)
+        _learns(numbers, run, within)
     elif scenario.has_loss:
-        _goes_back(whole, run, within)
+        _goes_back(numbers, run, within)
     return run
 
 
-def _learns(scenario: Scenario, run: Run, within: float) -> None:
-    theirs = [epoch.loss for epoch in TorchTraining(scenario).epochs()]
-    learning = Learning(scenario)
-    ours = [learning.record(index) for index in range(len(theirs))]
+def _learns(numbers: Numbers, run: Run, within: float) -> None:
+    theirs, ours = numbers.epochs
     np.testing.assert_allclose(run.losses, theirs, rtol=within / 5)
     np.testing.assert_allclose(run.losses, [record.loss for record in ours], rtol=within)
     for epoch, record in zip(run.epochs, ours, strict=True):
@@ -113,10 +143,8 @@ def _learns(scenario: Scenario, run: Run, within: float) -> None:
             assert said is None or float(said) == pytest.approx(100 * share, abs=0.06)
 
 
-def _goes_back(scenario: Scenario, run: Run, within: float) -> None:
-    model = Model(scenario)
-    for index, done in enumerate(model.run().passes):
-        theirs, ours = run_gradients(done), model.backward(done)
+def _goes_back(numbers: Numbers, run: Run, within: float) -> None:
+    for index, (theirs, ours) in enumerate(numbers.gradients):
         assert run.printed["loss"][index] == pytest.approx(theirs.loss, rel=within)
         printed = {
             _torch_name(name): given[index] for name, given in run.printed.items() if name.endswith(".grad")

@@ -15,12 +15,14 @@ from rnnstep.errors import ScenarioError
 from rnnstep.language import Text
 from rnnstep.modules import above_recurrent
 from rnnstep.program import torch_program
+from rnnstep.reference import complete
 from tests.oracle.programs import (
     ADAM,
     NUMBERS,
     SEED,
     SGD,
     WORD,
+    Numbers,
     Run,
     agrees,
     classes,
@@ -99,12 +101,16 @@ STRANGE = [
 
 
 def test_a_cell_may_be_called_as_anything_that_the_program_itself_names(tmp_path):
+    """The numbers, too, which no name changes."""
+    rests = ("", values(4, 3, 3), values(4, 3, 3) + SGD)
+    plain = [scenario_in(tmp_path, f"{PADDED_NUMBERS}{module('mine')}{SEED}{rest}{MINE}") for rest in rests]
+    numbers = [Numbers(complete(scenario)) for scenario in plain]
     for name in sorted(_names_in_programs(tmp_path)) + STRANGE:
         written = json.dumps(name, ensure_ascii=False)
         cell = MINE.replace("[cell.mine]", f"[cell.{written}]")
         recurrent = module("mine").replace('"mine"', written)
-        for rest in ("", values(4, 3, 3), values(4, 3, 3) + SGD):
-            agrees(scenario_in(tmp_path, f"{PADDED_NUMBERS}{recurrent}{SEED}{rest}{cell}"))
+        for rest, known in zip(rests, numbers, strict=True):
+            agrees(scenario_in(tmp_path, f"{PADDED_NUMBERS}{recurrent}{SEED}{rest}{cell}"), known)
 
 
 def test_states_and_parameters_may_be_called_as_anything_that_the_program_itself_names(tmp_path):
