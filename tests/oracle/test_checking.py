@@ -83,7 +83,7 @@ def test_a_mistake_in_one_step_is_found_and_costs_once(kind, mistake, decimals):
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_no_honest_rounding_is_wrong(kind, share):
     """Rounded at random places; every value given, or the states alone, or the last one alone."""
-    for seed in range(24):  # each of twelve kinds twice
+    for seed in range(40):
         decimals = 2 + seed % 3
         scenario = scenario_of(kind, seed, steps=4, sizes=(1 + seed % 4, 2 + seed % 3), places=1 + seed % 4)
         pen = Pen(decimals, share, seed)

@@ -158,30 +158,12 @@ def test_every_module_is_drawn() -> None:
     assert MODULES.keys() | elsewhere == above_recurrent().keys()
 
 
-HAVE_OPTIONS = ("LayerNorm", "BatchNorm1d", "Conv1d", "MaxPool1d", "AvgPool1d")
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", [name for name in MODULES if name not in HAVE_OPTIONS])
-@given(data=st.data())
-@settings(max_examples=5, deadline=None)
-def test_a_module_of_few_arguments_is_torchs_forward_and_back(
-    name: str, dtype: str, data: st.DataObject
-) -> None:
-    assert_is_torchs(name, dtype, data)
-
-
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths:UserWarning")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", HAVE_OPTIONS)
+@pytest.mark.parametrize("name", MODULES)
 @given(data=st.data())
 @settings(max_examples=12, deadline=None)
 def test_a_module_is_torchs_forward_and_back(name: str, dtype: str, data: st.DataObject) -> None:
-    assert_is_torchs(name, dtype, data)
-
-
-def assert_is_torchs(name: str, dtype: str, data: st.DataObject) -> None:
-    """A drawn module, behind a GRU, gives torch's numbers forward and back."""
     size, seed = data.draw(st.integers(1, 4)), data.draw(st.integers(0, 99))
     drawn: Drawn = data.draw(st.composite(lambda draw: MODULES[name](draw, size))())
     steps, rows = data.draw(st.integers(1, 5)), data.draw(st.integers(1, 3))

@@ -78,7 +78,7 @@ def learnt(draw):
     return module, options
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(scenario=learnt())
 def test_autograd_agrees_with_whatever_is_drawn(make, scenario):
     module, options = scenario
@@ -89,7 +89,7 @@ def test_autograd_agrees_with_whatever_is_drawn(make, scenario):
     assert comparison.worst.share <= 1
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(scenario=scenarios())
 def test_torch_agrees_with_whatever_is_drawn(make, scenario):
     module, options = scenario

@@ -186,7 +186,7 @@ RUNS = st.tuples(
     st.sampled_from([np.float32, np.float64]),
 )
 SIZES = st.fixed_dictionaries({"hidden_size": st.integers(1, 4), "input_size": st.integers(1, 3)})
-QUICK = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def modes(rows: int) -> tuple[str, ...]:

@@ -28,12 +28,12 @@ def test_runs_before_the_last_edit_are_let_go(name: str) -> None:
     weight = next(iter(session.run.block(session.spot).kept_in))
     look = Look()
     runs = [weakref.ref(session.run)]
-    for count in range(5):
+    for count in range(10):
         session = session.edit_text(f"{weight}[0,{count % 2}] = {count / 100 + 0.001}")
         runs.append(weakref.ref(session.run))
         for place in PLACES:
             screen(session.go(place), look, 200, 60)
-    for _ in range(3):
+    for _ in range(5):
         session = session.undo()
         runs.append(weakref.ref(session.run))
         screen(session, look, 120, 35)
@@ -42,9 +42,9 @@ def test_runs_before_the_last_edit_are_let_go(name: str) -> None:
     assert held == {id(session.run), id(session.before)}
 
 
-def test_a_hundred_edits_grow_by_little_more_than_themselves() -> None:
+def test_two_hundred_edits_grow_by_little_more_than_themselves() -> None:
     session = opened("hello").at("1/L0/hh[0]")
-    for count in range(120):
+    for count in range(220):
         session = session.edit_text(f"W_hh[0,{count % 3}] = {count / 100 + 0.001}")
         if count == 20:
             gc.collect()
@@ -52,7 +52,7 @@ def test_a_hundred_edits_grow_by_little_more_than_themselves() -> None:
     gc.collect()
     grown = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
-    assert grown < 100 * 1_000 + 150_000  # bytes: the edits, and a run or two that stand where others stood
+    assert grown < 200 * 1_000 + 150_000  # bytes: the edits, and a run or two that stand where others stood
 
 
 def test_the_value_before_the_edit_is_still_there_after_many() -> None:

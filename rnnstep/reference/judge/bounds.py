@@ -168,6 +168,7 @@ class Rounding:
         for k in range(len(args) - 2):  # of a pullback: more pairs, none of which is larger than all together
             size, off = _sizes(args[k + 1])
             value, error, other, its_error = value + size, error + off, other + size, its_error + off
+        terms = 1
         match op:
             case "add" | "sub":
                 most = value + other
@@ -187,6 +188,9 @@ class Rounding:
                 most, off = 2.0, 3.0
             case _:
                 most, off = value, error
+        # What is computed was rounded once a term and once more, and so was what is told here.
+        grown = 1 + 4 * u * terms
+        most, off = most * grown, off * grown
         # A sum of numbers one of which is infinite or NaN is not less than anything.
         is_sure = value + other + error + its_error + most + off < self._largest
         return (most, off) if is_sure else None
