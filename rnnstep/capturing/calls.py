@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from rnnstep.capturing.copies import Copies
 from rnnstep.capturing.edges import Edge, edge_of, listen_to_edges
 from rnnstep.capturing.layout import Array, PackedRows, array
 from rnnstep.capturing.listening import Heard
@@ -39,12 +40,6 @@ def current_pass() -> Callable[[], int]:
 
     number: Callable[[], int] = torch._C._current_graph_task_id  # noqa: SLF001 - torch.utils.checkpoint asks there, too
     return number
-
-
-def copied(tensor: Tensor, rows: Tensor | None = None, axis: int = 0) -> Tensor:
-    """Give a copy, or one of some rows."""
-    found = tensor.detach()
-    return found.clone() if rows is None else found.index_select(axis, rows.to(found.device))
 
 
 def numeric_type(call: Heard, results: tuple[Tensor, ...]) -> str:
@@ -81,9 +76,9 @@ class Gathered:
         is_of_gradients: Whether any pass was itself recorded by autograd: what follows goes other ways, too.
     """
 
-    def __init__(self, grew: Grew) -> None:
-        """Take who is told how many bytes more are kept."""
-        self._grew = grew
+    def __init__(self, wanted: Wanted) -> None:
+        """Take what is recorded."""
+        self._grew, self._copied = wanted.grew, wanted.copies.of
         self.by_name: dict[str, Tensor] = {}
         self.arrived = 0
         self.passes: dict[str, set[int]] = {}
@@ -99,10 +94,10 @@ class Gathered:
             self.is_of_gradients |= sys.modules["torch"].is_grad_enabled()
             known = self.by_name.get(name)
             if known is None:
-                kept = self.by_name[name] = copied(g, rows, axis)
+                kept = self.by_name[name] = self._copied(g, rows, axis)
                 self._grew(kept.nbytes)
             else:
-                known.add_(g.detach() if rows is None else copied(g, rows, axis))
+                known.add_(g.detach() if rows is None else self._copied(g, rows, axis))
 
     @property
     def nbytes(self) -> int:
@@ -127,11 +122,13 @@ class Wanted:
     Attributes:
         rows: The rows of the batch; None for all.
         gradients: Whether those that come back are.
+        copies: Makes the copies that are kept.
         grew: Told how many bytes more are kept.
     """
 
     rows: tuple[int, ...] | None
     gradients: bool
+    copies: Copies
     grew: Grew
 
 
@@ -155,12 +152,13 @@ class WholeCall:
         self.weights = weights
         self.device = str(call.x.device)
         self.dtype = str(call.x.dtype).removeprefix("torch.")
-        self.gradients = Gathered(wanted.grew)
+        self.gradients = Gathered(wanted)
         self.has_graph = False
         self._wanted = wanted
         self._rows = None if wanted.rows is None else torch.tensor(wanted.rows)
         self._packed = None if call.batch_sizes is None else PackedRows.of(call.batch_sizes, call.order)
         self._rng = torch.get_rng_state() if call.p_dropout and call.x.device.type == "cpu" else None
+        copied = wanted.copies.of
         self._x = copied(call.x, self._rows if self._packed is None else None, self._row_axis)
         of_rows = self._rows if self._packed is None else None
         self._first = tuple([copied(one, of_rows, 1) for one in call.states])
@@ -200,7 +198,7 @@ class WholeCall:
         import torch
 
         handed = tuple([one.clone() for one in results])
-        of_rows = self._rows if self._packed is None else None
+        of_rows, copied = self._rows if self._packed is None else None, self._wanted.copies.of
         axes = (self._row_axis, 1, 1)
         self._gave = tuple(
             [

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 from rnnstep.capturing.call import Call
 from rnnstep.capturing.calls import NO_PASS, Wanted, WholeCall, current_pass
 from rnnstep.capturing.cell_chains import CellChain
+from rnnstep.capturing.copies import Copies
 from rnnstep.capturing.layout import Rows, chosen_rows
 from rnnstep.capturing.listening import (
     Heard,
@@ -93,6 +94,7 @@ class Captured:
         self._sources: dict[int, HeardModule] = {}
         self._calls: list[Call] = []
         self._weights = KeptWeights()
+        self._copies = Copies()
         self._numbers = itertools.count()
         self._said: dict[str, Text] = {}
         self._lock = threading.RLock()
@@ -242,7 +244,7 @@ class Captured:
     def _wanted(self, call: Heard) -> Wanted:
         count = int(call.batch_sizes[0]) if call.batch_sizes is not None else call.states[0].shape[-2]
         rows = chosen_rows(self._row_choice, int(count))
-        return Wanted(None if rows is None else tuple(rows), self._gradients, self._away.add)
+        return Wanted(None if rows is None else tuple(rows), self._gradients, self._copies, self._away.add)
 
     def _add(self, source: HeardModule, recording: WholeCall | CellChain) -> Call:
         """Take a new call, and see that there is room for it."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnstep.capturing.calls import Wanted, as_computed, copied, in_order, numeric_type
+from rnnstep.capturing.calls import Wanted, as_computed, in_order, numeric_type
 from rnnstep.capturing.chain_gradients import ChainGradients
 from rnnstep.capturing.layout import Array, array
 from rnnstep.capturing.listening import Heard
@@ -48,8 +48,9 @@ class CellChain:
         self.dtype = str(call.x.dtype).removeprefix("torch.")
         self._wanted = wanted
         self._rows = None if wanted.rows is None else torch.tensor(wanted.rows)
-        self.gradients = ChainGradients(weights.names, self._rows, wanted.grew)
-        self._first = tuple([copied(one, self._rows) for one in call.states])
+        self.gradients = ChainGradients(weights.names, self._rows, wanted)
+        self._copied = wanted.copies.of
+        self._first = tuple([self._copied(one, self._rows) for one in call.states])
         self._x: list[Tensor] = []
         self._gave: list[tuple[Tensor, ...]] = []
         self._last: tuple[Tensor, ...] = ()  # all rows of the newest step
@@ -151,8 +152,7 @@ class CellChain:
         """Take what the next step reads, and the rows that begin anew before it."""
         if reset:
             self._resets[self._steps] = list(reset)
-        x = call.x.detach() if call.x.requires_grad else call.x
-        self._x.append(x.clone() if self._rows is None else copied(x, self._rows))
+        self._x.append(self._copied(call.x, self._rows))
 
     def failed(self) -> None:
         """Forget what was read by a step that did not come to an end."""
@@ -171,16 +171,16 @@ class CellChain:
             roots = [one.grad_fn for one in results]
             self._node = _number_of(roots[0])
             handed = (h, *[one.clone() for one in rest])
-            gave = (h.detach().clone(), *[one.detach() for one in rest])
+            gave = (self._copied(h), *[one.detach() for one in rest])
             if self._wanted.gradients:
                 self.gradients.listen_to_states(t, handed)
                 if self._rows is None and not self._is_cast(self._kind_of_device):
                     self.gradients.listen_to_weights(roots, call)
         else:
-            handed, gave = results, tuple([one.clone() for one in results])
+            handed, gave = results, tuple(map(self._copied, results))
         self._last = gave
         if self._rows is not None:
-            gave = tuple([copied(one, self._rows) for one in gave])
+            gave = tuple([self._copied(one, self._rows) for one in gave])
         self._gave.append(gave)
         self._steps = t + 1
         if t == 0:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from rnnstep.capturing.calls import GRADIENT, Grew, copied, current_pass
+from rnnstep.capturing.calls import GRADIENT, Wanted, current_pass
 from rnnstep.capturing.edges import Edge, GraphNode, Out, Outlets, edge_of
 from rnnstep.capturing.layout import Array, array
 from rnnstep.capturing.listening import Heard
@@ -29,11 +29,12 @@ class ChainGradients:
         arrived: How many gradients were taken.
     """
 
-    def __init__(self, names: tuple[str, ...], rows: Tensor | None, grew: Grew) -> None:
-        """Take torch's names of the weights, the rows that are wanted (None for all), and who is told of bytes more."""
+    def __init__(self, names: tuple[str, ...], rows: Tensor | None, wanted: Wanted) -> None:
+        """Take torch's names of the weights, the rows that are wanted (None for all), and what is recorded."""
         self.totals: dict[tuple[int, int], Tensor] = {}
         self.arrived = 0
-        self._names, self._rows, self._grew = names, rows, grew
+        self._names, self._rows = names, rows
+        self._wanted, self._grew, self._copied = wanted, wanted.grew, wanted.copies.of
         self._passes: set[int] = set()  # of autograd, that reached states
         self._newest_pass = -1
         self._handles: list[Any] = []
@@ -61,7 +62,7 @@ class ChainGradients:
         if nodes is None:
             entering = [edge for one in (call.x, *call.states) if (edge := edge_of(one)) is not None]
             self._outlets = Outlets(roots, entering, ways)
-            self._hears = [_NodeShares(out, self._grew) for out in self._outlets.out]
+            self._hears = [_NodeShares(out, self._wanted) for out in self._outlets.out]
             self._sent += self._hears
             nodes = self._outlets.nodes(roots, ways) or []
         for node, hears in zip(nodes, self._hears, strict=True):
@@ -95,11 +96,10 @@ class ChainGradients:
                 self._passes.add(number)
             known = self.totals.get(which)
             if known is None:
-                is_plain = self._rows is None and not g.requires_grad
-                kept = self.totals[which] = g.clone() if is_plain else copied(g, self._rows)
+                kept = self.totals[which] = self._copied(g, self._rows)
                 self._grew(kept.nbytes)
             else:
-                known.add_(g.detach() if self._rows is None else copied(g, self._rows))
+                known.add_(g.detach() if self._rows is None else self._copied(g, self._rows))
 
     def close(self) -> None:
         """Take every hook away."""
@@ -163,10 +163,10 @@ class _NodeShares:
         is_of_gradients: Whether any pass was itself recorded by autograd: what follows goes other ways, too.
     """
 
-    def __init__(self, out: tuple[Out, ...], grew: Grew) -> None:
+    def __init__(self, out: tuple[Out, ...], wanted: Wanted) -> None:
         import torch
 
-        self.out, self._grew = out, grew
+        self.out, self._grew, self._copied = out, wanted.grew, wanted.copies.of
         self.sums: list[Tensor | None] = [None for _ in out]
         self.passes: list[set[int]] = [set() for _ in out]
         self.is_of_gradients = False
@@ -188,7 +188,7 @@ class _NodeShares:
                 self.passes[k].add(number)
                 known = sums[k]
                 if known is None:  # a copy: it may become `.grad`, which is written to in place
-                    kept = sums[k] = g.clone()
+                    kept = sums[k] = self._copied(g)
                     self._grew(kept.nbytes)
                 else:
                     known.add_(g)
