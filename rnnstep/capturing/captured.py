@@ -490,7 +490,10 @@ def _name_by_callers(module: Module | None) -> str | None:
     parts: list[str] = []
     child = module
     while frame is not None and child is not None:
-        owner = frame.f_locals.get("self") if frame.f_code.co_name != "_name_by_callers" else None
+        code = frame.f_code
+        is_method = any("self" in names for names in (code.co_varnames, code.co_cellvars, code.co_freevars))
+        # Of no other is `f_locals` asked: until 3.13 a frame keeps what it gives, so a capture, too, that the user lets go.
+        owner = frame.f_locals.get("self") if is_method else None
         if isinstance(owner, torch.nn.Module) and owner is not child:
             names: Mapping[int, str] = {id(one): name for name, one in owner.named_modules() if name}
             if id(child) in names:

@@ -39,7 +39,7 @@ class Copies:
         if rows is not None:
             return tensor.index_select(axis, rows.to(tensor.device))
         size = tensor.nbytes
-        if size > BLOCK // 2 or not (tensor.is_cpu and tensor.is_contiguous()):
+        if not 0 < size <= BLOCK // 2 or not (tensor.is_cpu and tensor.is_contiguous()):
             return tensor.clone()
         with self._lock:
             at = self._at

@@ -116,6 +116,7 @@ class Watcher:
             for handle in self._handles:
                 handle.remove()
             self._handles.clear()
+            self._newest.clear()  # autograd's hooks on them hold this, where no collector sees it
         if self.finding is None and self._hook is not None and sys.excepthook == self._uncaught:
             sys.excepthook, self._hook = self._hook, None
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import weakref
 from pathlib import Path
 
 import pytest
@@ -406,6 +407,19 @@ def test_a_watch_puts_everything_back():
     assert len(watch.seen) == 1
     assert sys.excepthook == hook
     assert way_in_use() is None
+
+
+@pytest.mark.parametrize("listens", [rnnstep.capture, rnnstep.watch])
+def test_what_is_no_longer_held_is_gone_at_once(listens):
+    """A collector does not see what hooks of autograd hold."""
+    cell, state = torch.nn.LSTMCell(2, 3), None
+    with listens() as heard:
+        for x in torch.randn(20, 1, 2):
+            state = cell(x, state)
+        state[0].sum().backward()
+    gone = weakref.ref(heard)
+    del heard, state
+    assert gone() is None
 
 
 def test_debug_says_what_it_lacks(capsys):
