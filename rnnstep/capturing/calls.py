@@ -122,12 +122,14 @@ class Wanted:
     Attributes:
         rows: The rows of the batch; None for all.
         gradients: Whether those that come back are.
+        shares: Whether what a loop around a cell sends to the weights is, too.
         copies: Makes the copies that are kept.
         grew: Told how many bytes more are kept.
     """
 
     rows: tuple[int, ...] | None
     gradients: bool
+    shares: bool
     copies: Copies
     grew: Grew
 

@@ -83,13 +83,14 @@ class Captured:
         last: int | None = None,
         limit: str | int = "2 GiB",
         gradients: bool = True,
+        shares: bool = True,  # whether what each loop sends to weights is recorded
     ) -> None:
         self._model = model
         self._names = dict(modules_by_name(model))
         self._only = _chosen(only)
         self._row_choice = rows
         self._last = last
-        self._gradients = gradients
+        self._gradients, self._shares = gradients, shares
         self._away = PutAway(bytes_of_limit(limit))
         self._sources: dict[int, HeardModule] = {}
         self._calls: list[Call] = []
@@ -244,7 +245,9 @@ class Captured:
     def _wanted(self, call: Heard) -> Wanted:
         count = int(call.batch_sizes[0]) if call.batch_sizes is not None else call.states[0].shape[-2]
         rows = chosen_rows(self._row_choice, int(count))
-        return Wanted(None if rows is None else tuple(rows), self._gradients, self._copies, self._away.add)
+        return Wanted(
+            None if rows is None else tuple(rows), self._gradients, self._shares, self._copies, self._away.add
+        )
 
     def _add(self, source: HeardModule, recording: WholeCall | CellChain) -> Call:
         """Take a new call, and see that there is room for it."""

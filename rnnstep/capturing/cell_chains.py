@@ -174,7 +174,7 @@ class CellChain:
             gave = (self._copied(h), *[one.detach() for one in rest])
             if self._wanted.gradients:
                 self.gradients.listen_to_states(t, handed)
-                if self._rows is None and not self._is_cast(self._kind_of_device):
+                if self._wanted.shares and self._rows is None and not self._is_cast(self._kind_of_device):
                     self.gradients.listen_to_weights(roots, call)
         else:
             handed, gave = results, tuple(map(self._copied, results))

@@ -20,17 +20,24 @@ Tensor = Any  # torch.Tensor: torch is imported inside functions only
 BLOCK = 16 << 20  # bytes; what is not touched of it takes no memory
 LARGE_PAGE = 2 << 20  # bytes, at addresses that it divides
 ALIGNMENT = 64  # bytes, as torch's own
+MOST_ROOMS = 32
 SPARE = 2  # blocks that are kept although nothing lies in them
 
 
 class Copies:
-    """Makes copies, each cut off from autograd."""
+    """Makes copies, each cut off from autograd.
+
+    A loop copies tensors of the same few shapes, so room is made for some of a shape at once, each time for twice as many.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._block: Tensor = None  # which lives as long as this, or any copy in it
-        self._as_dtype: dict[Any, Tensor] = {}  # it, as numbers of each dtype
-        self._at = BLOCK  # where in it the next copy lies
+        self._at = BLOCK  # where in it the next room begins
+        self._rooms: dict[
+            tuple[Any, Any], list[Tensor]
+        ] = {}  # by shape and dtype what nothing was copied into so far
+        self._next: dict[tuple[Any, Any], int] = {}  # for how many of them room is made next
 
     def of(self, tensor: Tensor, rows: Tensor | None = None, axis: int = 0) -> Tensor:
         """A copy of a tensor, or of some of its rows."""
@@ -38,35 +45,40 @@ class Copies:
             tensor = tensor.detach()
         if rows is not None:
             return tensor.index_select(axis, rows.to(tensor.device))
-        size = tensor.nbytes
-        if not 0 < size <= BLOCK // 2 or not (tensor.is_cpu and tensor.is_contiguous()):
+        if not (tensor.is_cpu and tensor.is_contiguous()):
             return tensor.clone()
-        with self._lock:
-            at = self._at
-            if at + size > BLOCK:
+        try:
+            room = self._rooms[tensor.shape, tensor.dtype].pop()
+        except (KeyError, IndexError):
+            room = self._make_room(tensor)
+        return tensor.clone() if room is None else room.copy_(tensor)
+
+    def _make_room(self, tensor: Tensor) -> Tensor | None:
+        """Room for a copy, and for those after it; None where a tensor has no numbers, or too many."""
+        import torch
+
+        size = -(-tensor.nbytes // ALIGNMENT) * ALIGNMENT
+        if not 0 < size <= BLOCK // 2:
+            return None
+        key = tensor.shape, tensor.dtype
+        with self._lock, torch.inference_mode(False):  # or nothing could be written there outside of it
+            if self._at + size > BLOCK:
                 self._begin_block()
-                at = 0
-            self._at = at + -(-size // ALIGNMENT) * ALIGNMENT
-            numbers = self._as_dtype.get(tensor.dtype)
-            if numbers is None:
-                numbers = self._numbers(tensor.dtype)
-        found = numbers.as_strided(tensor.shape, tensor.stride(), at // tensor.element_size())
-        return found.copy_(tensor)
+            count = min(self._next.get(key, 1), (BLOCK - self._at) // size, MOST_ROOMS)
+            self._next[key] = 2 * count
+            begin, self._at = self._at, self._at + count * size
+            numbers = self._block[begin : self._at].view(tensor.dtype)
+            strides = size // tensor.element_size(), *tensor.stride()
+            *others, found = numbers.as_strided((count, *tensor.shape), strides).unbind()
+            self._rooms[key] = others
+        return found
 
     def _begin_block(self) -> None:
         import torch
 
-        self._block, self._as_dtype = None, {}
-        with torch.inference_mode(False):  # or nothing could be written into it afterwards
-            whole = torch.from_numpy(_lent())
-            self._block = whole[-whole.data_ptr() % LARGE_PAGE :][:BLOCK]
-
-    def _numbers(self, dtype: Any) -> Tensor:
-        import torch
-
-        with torch.inference_mode(False):
-            found = self._as_dtype[dtype] = self._block.view(dtype)
-        return found
+        self._rooms.clear()
+        whole = torch.from_numpy(_lent())
+        self._block, self._at = whole[-whole.data_ptr() % LARGE_PAGE :][:BLOCK], 0
 
 
 _spare: list[mmap.mmap] = []

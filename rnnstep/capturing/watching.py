@@ -57,7 +57,7 @@ class Watcher:
         """
         if when is not None:
             parse_expression(when)  # now, and not in the middle of the program
-        self.seen = Captured(model, last=last)
+        self.seen = Captured(model, last=last, shares=False)  # what is added up at every step costs the most
         self.finding: Cause | None = None
         self.refusal: Text | None = None
         self._when = when
