@@ -16,11 +16,13 @@ from typing import Any
 import numpy as np
 
 Tensor = Any  # torch.Tensor: torch is imported inside functions only
+Kind = tuple[Any, Any]  # shape and dtype
 
 BLOCK = 16 << 20  # bytes; what is not touched of it takes no memory
 LARGE_PAGE = 2 << 20  # bytes, at addresses that it divides
 ALIGNMENT = 64  # bytes, as torch's own
-MOST_ROOMS = 32
+AT_ONCE = 1 << 20  # bytes of rooms for one shape, and
+MOST_ROOMS = 64  # how many
 SPARE = 2  # blocks that are kept although nothing lies in them
 
 
@@ -34,10 +36,8 @@ class Copies:
         self._lock = threading.Lock()
         self._block: Tensor = None  # which lives as long as this, or any copy in it
         self._at = BLOCK  # where in it the next room begins
-        self._rooms: dict[
-            tuple[Any, Any], list[Tensor]
-        ] = {}  # by shape and dtype what nothing was copied into so far
-        self._next: dict[tuple[Any, Any], int] = {}  # for how many of them room is made next
+        self._rooms: dict[Kind, list[Tensor]] = {}  # what nothing was copied into so far
+        self._next: dict[Kind, int] = {}  # for how many room is made next
 
     def of(self, tensor: Tensor, rows: Tensor | None = None, axis: int = 0) -> Tensor:
         """A copy of a tensor, or of some of its rows."""
@@ -64,8 +64,9 @@ class Copies:
         with self._lock, torch.inference_mode(False):  # or nothing could be written there outside of it
             if self._at + size > BLOCK:
                 self._begin_block()
-            count = min(self._next.get(key, 1), (BLOCK - self._at) // size, MOST_ROOMS)
-            self._next[key] = 2 * count
+            # Not much more than was copied so far: what is left over at the end of a block is lost.
+            count = min(self._next.get(key, 1), max(1, AT_ONCE // size), (BLOCK - self._at) // size)
+            self._next[key] = min(2 * count, MOST_ROOMS)
             begin, self._at = self._at, self._at + count * size
             numbers = self._block[begin : self._at].view(tensor.dtype)
             strides = size // tensor.element_size(), *tensor.stride()

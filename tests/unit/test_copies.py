@@ -83,6 +83,13 @@ def test_more_than_a_block_holds_goes_on_in_another() -> None:
     assert len({one.untyped_storage().data_ptr() for one in made}) == 3
 
 
+def test_shapes_that_come_in_turn_share_blocks() -> None:
+    make = Copies()
+    shapes = [(BLOCK // 128,), (2, BLOCK // 256), (3,)]  # of half a MiB each, but for the last
+    made = [make.of(torch.empty(shapes[k % 3])) for k in range(180)]
+    assert len({one.untyped_storage().data_ptr() for one in made}) <= 5  # 60 MiB
+
+
 def test_blocks_in_which_nothing_lies_are_used_again_and_few_are_kept() -> None:
     gc.collect()
     value = torch.empty(BLOCK // 16)
