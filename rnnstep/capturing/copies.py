@@ -104,9 +104,11 @@ def _take_back(block: mmap.mmap) -> None:
 def _new_block() -> mmap.mmap:
     """Memory that has room for a block wherever large pages begin in it."""
     size = BLOCK + LARGE_PAGE
-    if not hasattr(mmap, "MADV_HUGEPAGE"):  # as on all but Linux
+    if not hasattr(mmap, "MAP_PRIVATE"):  # Windows
         return mmap.mmap(-1, size)
+    # By itself Python maps what a forked process would write into, too.
     found = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    with suppress(OSError):  # of a kernel without large pages
-        found.madvise(mmap.MADV_HUGEPAGE)
+    if hasattr(mmap, "MADV_HUGEPAGE"):  # Linux
+        with suppress(OSError):  # of a kernel without large pages
+            found.madvise(mmap.MADV_HUGEPAGE)
     return found

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import multiprocessing
+import os
 import threading
 from itertools import pairwise
 
@@ -110,6 +112,17 @@ def test_a_block_is_kept_as_long_as_a_copy_lies_in_it() -> None:
     others = [Copies().of(torch.zeros(8)) for _ in range(SPARE + 2)]
     assert kept.tolist() == [3.0] * 8
     assert len(others) == SPARE + 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
+def test_a_forked_process_writes_into_blocks_of_its_own() -> None:
+    make = Copies()
+    kept = make.of(torch.zeros(64))
+    process = multiprocessing.get_context("fork").Process(target=kept.fill_, args=(1.0,))
+    process.start()
+    process.join(30)
+    assert process.exitcode == 0
+    assert not kept.any()
 
 
 def test_threads_do_not_write_into_each_others_copies() -> None:
