@@ -17,14 +17,20 @@ _CODE = re.compile(r"(`+)(?!`)(.{1,2000}?)(?<!`)\1(?!`)")
 # Bounded, so that a text of brackets alone takes no quadratic time.
 _LINK = re.compile(r"!?\[([^\[\]]{0,500})\]\(([^()\s]{0,500})(?:\s+\"[^\"]{0,200}\")?\)")
 _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!>~|])")
-_EMPHASIS = (
+_STRONG = (
     re.compile(r"\*\*(?=\S)([^*]{1,2000}?)(?<=\S)\*\*"),
     re.compile(r"(?<!\w)__(?=\S)([^_]{1,2000}?)(?<=\S)__(?!\w)"),
+)
+_EMPHASIS = (
     re.compile(r"(?<![\w*])\*(?=\S)([^*\n]{1,2000}?)(?<=\S)\*(?![\w*])"),
     # `h_prev and c_prev` holds no emphasis: a word may have underscores inside.
     re.compile(r"(?<!\w)_(?=[^\s_])([^\n]{0,2000}?[^\s_])_(?!\w)"),
 )
-_KEPT_FROM = 0xE000  # the private use area stands in for what is taken as it is
+# The private use area, of which nothing is left of a text itself: what is taken as it is, and where styles begin and end.
+_PRIVATE = re.compile("[\ue000-\uf8ff]")
+_KEPT_FROM, _MOST_KEPT = 0xE000, 6000
+_STRONG_BEGINS, _CODE_BEGINS, _ENDS = "\uf8fd\uf8fe\uf8ff"
+_STYLES = str.maketrans("", "", _STRONG_BEGINS + _CODE_BEGINS + _ENDS)
 
 
 def plain_markdown(text: str) -> str:
@@ -33,6 +39,11 @@ def plain_markdown(text: str) -> str:
     Lines of one paragraph are joined, so that a screen can break them anew; paragraphs,
     list items and code keep their own lines. What is no Markdown stays as it is.
     """
+    return _read(text).translate(_STYLES)
+
+
+def _read(text: str) -> str:
+    """The plain text, with the beginnings and ends of styles in it."""
     lines: list[str] = []
     paragraph: list[str] = []
     is_code = False
@@ -42,7 +53,7 @@ def plain_markdown(text: str) -> str:
             lines.append(_joined(paragraph))
             paragraph.clear()
 
-    for line in text.strip("\n").split("\n"):
+    for line in _PRIVATE.sub("\ufffd", text).strip("\n").split("\n"):
         if _FENCE.match(line):
             close()
             is_code = not is_code
@@ -81,32 +92,38 @@ def _inline(text: str) -> str:
     kept: list[str] = []
 
     def keep(found: re.Match[str]) -> str:
+        if len(kept) == _MOST_KEPT:
+            return found[found.re.groups]
         kept.append(found[found.re.groups])
-        return chr(_KEPT_FROM + len(kept) - 1) if len(kept) < 6000 else kept.pop()
+        return chr(_KEPT_FROM + len(kept) - 1)
 
-    text = re.sub("[\ue000-\uf8ff]", "\ufffd", text)
-    text = _ESCAPED.sub(keep, _CODE.sub(keep, text))
-    text = _LINK.sub(r"\1", text)
+    text = _CODE.sub(lambda found: f"{_CODE_BEGINS}{keep(found)}{_ENDS}", text)
+    text = _LINK.sub(r"\1", _ESCAPED.sub(keep, text))
+    for mark in _STRONG:
+        text = mark.sub(rf"{_STRONG_BEGINS}\1{_ENDS}", text)
     for mark in _EMPHASIS:
         text = mark.sub(r"\1", text)
-    return re.sub("[\ue000-\uf8ff]", lambda found: kept[ord(found[0]) - _KEPT_FROM], text)
+    return re.sub(
+        f"[{chr(_KEPT_FROM)}-{chr(_KEPT_FROM + _MOST_KEPT - 1)}]",
+        lambda found: kept[ord(found[0]) - _KEPT_FROM],
+        text,
+    )
 
 
-_STYLED = re.compile(r"(?<![`\\])(`+)(?!`).{1,500}?(?<!`)\1(?!`)|\*\*(?=\S)[^*]{1,500}?(?<=\S)\*\*")
 _BREAKS = " ([{"
-_CODE_BEGINS, _STRONG_BEGINS, _ENDS = "\x01\x02\x03"  # no text that is safe to print has them
 
 
 def styled_markdown(text: str, cells: int, *, code: str = "label", strong: str = "bold") -> RowBlock:
     """Give Markdown in rows of at most `cells`, as `plain_markdown` does, its code and strong words in roles of their own."""
-    marked = plain_markdown(_STYLED.sub(_between_marks, text))
     styled: list[tuple[str, str]] = []
-    style = ""
-    for character in marked:
-        if character in (_CODE_BEGINS, _STRONG_BEGINS, _ENDS):
-            style = {_CODE_BEGINS: code, _STRONG_BEGINS: strong}.get(character, "")
+    styles = [""]
+    for character in _read(text):
+        if character in (_STRONG_BEGINS, _CODE_BEGINS):
+            styles.append(strong if character == _STRONG_BEGINS else code)
+        elif character == _ENDS:
+            styles.pop()
         else:
-            styled.append((character, style))
+            styled.append((character, styles[-1]))
     # Code is broken nowhere, as long as it fits on a line: blanks and brackets in it stand as letters meanwhile.
     whole = "".join("_" if mark == code and character in _BREAKS else character for character, mark in styled)
     rest = iter(zip(whole, styled, strict=True))
@@ -117,7 +134,3 @@ def styled_markdown(text: str, cells: int, *, code: str = "label", strong: str =
         runs = groupby(found, key=lambda pair: pair[1])
         rows.append(tuple(Span("".join(character for character, _ in run), style) for style, run in runs))
     return rows
-
-
-def _between_marks(found: re.Match[str]) -> str:
-    return f"{_CODE_BEGINS if found[1] else _STRONG_BEGINS}{found[0]}{_ENDS}"

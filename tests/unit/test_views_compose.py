@@ -1,7 +1,7 @@
 """Blocks of rows."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rnnstep.views.alphabet import ASCII, UNICODE, alphabet
@@ -134,6 +134,8 @@ def test_markdown_in_styles_is_the_plain_text_broken_elsewhere() -> None:
 
 
 @given(st.text(alphabet="ab *`_[(\\\n好，", max_size=60), st.integers(4, 40))
+@example("\\**[**", 4)
+@example("a**_b_**", 4)
 def test_markdown_in_styles_loses_nothing(text, cells) -> None:
     rows = styled_markdown(text, cells)
     assert "".join(plain(rows).split()) == "".join(plain_markdown(text).split())
