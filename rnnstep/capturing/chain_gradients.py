@@ -34,7 +34,7 @@ class ChainGradients:
         self.totals: dict[tuple[int, int], Tensor] = {}
         self.arrived = 0
         self._names, self._rows = names, rows
-        self._wanted, self._grew, self._copied = wanted, wanted.grew, wanted.copies.of
+        self._wanted, self._copied = wanted, wanted.copies.of
         self._passes: set[int] = set()  # of autograd, that reached states
         self._newest_pass = -1
         self._handles: list[Any] = []
@@ -97,7 +97,7 @@ class ChainGradients:
             known = self.totals.get(which)
             if known is None:
                 kept = self.totals[which] = self._copied(g, self._rows)
-                self._grew(kept.nbytes)
+                self._wanted.grew(kept.nbytes)
             else:
                 known.add_(g.detach() if self._rows is None else self._copied(g, self._rows))
 

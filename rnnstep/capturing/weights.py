@@ -88,10 +88,11 @@ class WeightsAtCall:
     stamp: int
 
     @classmethod
-    def of(cls, names: tuple[str, ...], weights: tuple[Tensor, ...], copies: Copies) -> WeightsAtCall:
-        """Copy weights."""
-        copied = tuple(map(copies.of, weights))
-        return cls(names, copied, signs_of(weights), str(weights[0].device), optimizer_steps.count)
+    def of(
+        cls, names: tuple[str, ...], weights: tuple[Tensor, ...], copies: tuple[Tensor, ...]
+    ) -> WeightsAtCall:
+        """Take weights as they are now, and a copy of each."""
+        return cls(names, copies, signs_of(weights), str(weights[0].device), optimizer_steps.count)
 
     def look_like(self, weights: tuple[Tensor, ...]) -> bool:
         """Whether the weights look unchanged, by what torch counts and by optimizers' steps; `.data` is not seen so."""
@@ -123,7 +124,7 @@ class KeptWeights:
 
     def __init__(self) -> None:
         self._newest: dict[int, WeightsAtCall] = {}
-        self._copies = Copies()  # their own blocks: they stay longer than what calls give
+        self._blocks = Copies()  # their own: they stay longer than what calls give
 
     def copied(self, module: Any, names: tuple[str, ...], weights: tuple[Tensor, ...]) -> WeightsAtCall:
         """Give a copy of weights: the last one where they are still the same."""
@@ -131,5 +132,7 @@ class KeptWeights:
         if newest is not None and newest.names == names and newest.are(weights):
             newest.signs, newest.stamp = signs_of(weights), optimizer_steps.count
             return newest
-        found = self._newest[id(module)] = WeightsAtCall.of(names, weights, self._copies)
+        found = self._newest[id(module)] = WeightsAtCall.of(
+            names, weights, tuple(map(self._blocks.of, weights))
+        )
         return found

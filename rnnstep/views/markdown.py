@@ -29,6 +29,7 @@ _EMPHASIS = (
 # The private use area, of which nothing is left of a text itself: what is taken as it is, and where styles begin and end.
 _PRIVATE = re.compile("[\ue000-\uf8ff]")
 _KEPT_FROM, _MOST_KEPT = 0xE000, 6000
+_KEPT = re.compile(f"[{chr(_KEPT_FROM)}-{chr(_KEPT_FROM + _MOST_KEPT - 1)}]")
 _STRONG_BEGINS, _CODE_BEGINS, _ENDS = "\uf8fd\uf8fe\uf8ff"
 _STYLES = str.maketrans("", "", _STRONG_BEGINS + _CODE_BEGINS + _ENDS)
 
@@ -103,11 +104,7 @@ def _inline(text: str) -> str:
         text = mark.sub(rf"{_STRONG_BEGINS}\1{_ENDS}", text)
     for mark in _EMPHASIS:
         text = mark.sub(r"\1", text)
-    return re.sub(
-        f"[{chr(_KEPT_FROM)}-{chr(_KEPT_FROM + _MOST_KEPT - 1)}]",
-        lambda found: kept[ord(found[0]) - _KEPT_FROM],
-        text,
-    )
+    return _KEPT.sub(lambda found: kept[ord(found[0]) - _KEPT_FROM], text)
 
 
 _BREAKS = " ([{"

@@ -2,13 +2,12 @@
 
 One thread, plain and recorded in turn, the least of each: what else the machine does makes both slower. Processor time, not the
 clock's. Aimed at: at most 10 % of a forward pass without gradients, 30 % of one forth and back with gradients recorded, at H 256,
-B 32, T 100; 40 % of a loop of cells; watching at most 20 % of one forth and back, 30 % of a loop. The last row aims at nothing: at such
-sizes a step of torch's takes no longer than the Python that tells where it belongs.
+B 32, T 100; 40 % of a loop of cells; watching at most 20 % of one forth and back. The last row misses all three by far: at such sizes
+a step of torch's takes no longer than the Python that tells where it belongs.
 """
 
 from __future__ import annotations
 
-import math
 import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -26,6 +25,7 @@ from torch import nn
 import rnnstep
 
 STEPS = 100
+WATCHED = 20  # percent that watching may cost, forth and back
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,6 @@ class Case:
     forward: float
     both: float
 
-    @property
-    def watching(self) -> float:
-        """What watching it may cost, forth and back."""
-        return (self.both if math.isinf(self.both) else 30) if self.kind.endswith("Cell") else 20
-
 
 CASES = (
     Case("RNN", 32, 256, 10, 30),
@@ -51,7 +46,7 @@ CASES = (
     Case("RNNCell", 32, 256, 40, 40),
     Case("LSTMCell", 32, 256, 40, 40),
     Case("GRUCell", 32, 256, 40, 40),
-    Case("LSTMCell", 8, 64, math.inf, math.inf),
+    Case("LSTMCell", 8, 64, 40, 40),
 )
 
 
@@ -120,12 +115,12 @@ def main() -> int:
         )
         costs = 100 * (heard / plain - 1), 100 * (heard_both / plain_both - 1)
         watching = 100 * (looked_at / plain_both - 1)
-        is_fine = costs[0] <= case.forward and costs[1] <= case.both and watching <= case.watching
+        is_fine = costs[0] <= case.forward and costs[1] <= case.both and watching <= WATCHED
         is_reached &= is_fine
         print(
             f"{case.kind:9} H {case.hidden:3} B {case.rows:2}  forward {costs[0]:+6.1f} % (≤ {case.forward:g})"
             f"  forth and back {costs[1]:+6.1f} % (≤ {case.both:g})"
-            f"  watched {watching:+6.1f} % (≤ {case.watching:g})  {'' if is_fine else 'missed'}",
+            f"  watched {watching:+6.1f} % (≤ {WATCHED})  {'' if is_fine else 'missed'}",
             flush=True,
         )
     return 0 if is_reached else 1

@@ -133,6 +133,16 @@ def test_markdown_in_styles_is_the_plain_text_broken_elsewhere() -> None:
     assert [span.style for span in spans if "not a." in span.text] == [""]
 
 
+def test_code_in_strong_words_is_code_and_the_words_go_on_strong() -> None:
+    (row,) = styled_markdown("**is `h` or** not", 40)
+    assert [(span.text, span.style) for span in row] == [
+        ("is ", "bold"),
+        ("h", "label"),
+        (" or", "bold"),
+        (" not", ""),
+    ]
+
+
 @given(st.text(alphabet="ab *`_[(\\\n好，", max_size=60), st.integers(4, 40))
 @example("\\**[**", 4)
 @example("a**_b_**", 4)
