@@ -16,9 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from rnnstep.capturing.copies import Copies
 from rnnstep.capturing.edges import Edge, edge_of, listen_to_edges
-from rnnstep.capturing.layout import Array, PackedRows, array
+from rnnstep.capturing.layout import Array, PackedRows, array, copied
 from rnnstep.capturing.listening import Heard
 from rnnstep.capturing.weights import WeightsAtCall
 from rnnstep.scenario.call.recorded_call import HALF_DTYPES, RESULTS, RecordedCall
@@ -78,7 +77,7 @@ class Gathered:
 
     def __init__(self, wanted: Wanted) -> None:
         """Take what is recorded."""
-        self._grew, self._copied = wanted.grew, wanted.copies.of
+        self._grew = wanted.grew
         self.by_name: dict[str, Tensor] = {}
         self.arrived = 0
         self.passes: dict[str, set[int]] = {}
@@ -94,10 +93,10 @@ class Gathered:
             self.is_of_gradients |= sys.modules["torch"].is_grad_enabled()
             known = self.by_name.get(name)
             if known is None:
-                kept = self.by_name[name] = self._copied(g, rows, axis)
+                kept = self.by_name[name] = copied(g, rows, axis)
                 self._grew(kept.nbytes)
             else:
-                known.add_(g.detach() if rows is None else self._copied(g, rows, axis))
+                known.add_(g.detach() if rows is None else copied(g, rows, axis))
 
     @property
     def nbytes(self) -> int:
@@ -123,14 +122,12 @@ class Wanted:
         rows: The rows of the batch; None for all.
         gradients: Whether those that come back are.
         shares: Whether what a loop around a cell sends to the weights is, too.
-        copies: Makes the copies that are kept.
         grew: Told how many bytes more are kept.
     """
 
     rows: tuple[int, ...] | None
     gradients: bool
     shares: bool
-    copies: Copies
     grew: Grew
 
 
@@ -160,7 +157,6 @@ class WholeCall:
         self._rows = None if wanted.rows is None else torch.tensor(wanted.rows)
         self._packed = None if call.batch_sizes is None else PackedRows.of(call.batch_sizes, call.order)
         self._rng = torch.get_rng_state() if call.p_dropout and call.x.device.type == "cpu" else None
-        copied = wanted.copies.of
         self._x = copied(call.x, self._rows if self._packed is None else None, self._row_axis)
         of_rows = self._rows if self._packed is None else None
         self._first = tuple([copied(one, of_rows, 1) for one in call.states])
@@ -200,7 +196,7 @@ class WholeCall:
         import torch
 
         handed = tuple([one.clone() for one in results])
-        of_rows, copied = self._rows if self._packed is None else None, self._wanted.copies.of
+        of_rows = self._rows if self._packed is None else None
         axes = (self._row_axis, 1, 1)
         self._gave = tuple(
             [

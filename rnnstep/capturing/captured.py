@@ -12,12 +12,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from os import PathLike
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from rnnstep.capturing.call import Call
 from rnnstep.capturing.calls import NO_PASS, Wanted, WholeCall, current_pass
 from rnnstep.capturing.cell_chains import CellChain
-from rnnstep.capturing.copies import Copies
 from rnnstep.capturing.layout import Rows, chosen_rows
 from rnnstep.capturing.listening import (
     Heard,
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from rnnstep.capturing.calls import Tensor
 
 Chosen = str | type | Iterable[str | type] | None
+NO_ROWS: Sequence[int] = ()
 MOST_OPEN = 8  # chains of one cell that may go on: loops that take turns with it
 LEAST_OF_A_CHAIN = 16 << 20  # bytes of a loop that is not ended at a reset, whatever the limit
 _LIMIT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]i?B|B)?\s*", re.IGNORECASE)
@@ -65,6 +65,22 @@ class HeardModule:
     open: list[tuple[Call, CellChain]] = field(default_factory=list)
 
 
+class Onlooker(Protocol):
+    """Who looks at what is recorded while the program runs.
+
+    Attributes:
+        every: Of a loop around a cell the first of so many steps is looked at.
+    """
+
+    every: int
+
+    def look(self, call: Call, results: tuple[Tensor, ...]) -> None:
+        """Look at what the newest step of a call gave, or all of it, as the program is handed it."""
+
+    def look_at_the_rest(self) -> None:
+        """Look at all steps that were passed over: the loop that went on last may have come to its end."""
+
+
 class Captured:
     """The calls of recurrent modules, recorded as they were, from the beginning of a `with` to its end.
 
@@ -84,6 +100,7 @@ class Captured:
         limit: str | int = "2 GiB",
         gradients: bool = True,
         shares: bool = True,  # whether what each loop sends to weights is recorded
+        onlooker: Onlooker | None = None,
     ) -> None:
         self._model = model
         self._names = dict(modules_by_name(model))
@@ -91,11 +108,11 @@ class Captured:
         self._row_choice = rows
         self._last = last
         self._gradients, self._shares = gradients, shares
+        self._onlooker = onlooker
         self._away = PutAway(bytes_of_limit(limit))
         self._sources: dict[int, HeardModule] = {}
         self._calls: list[Call] = []
         self._weights = KeptWeights()
-        self._copies = Copies()
         self._numbers = itertools.count()
         self._said: dict[str, Text] = {}
         self._lock = threading.RLock()
@@ -126,6 +143,7 @@ class Captured:
         if not self.is_open:
             return
         self.is_open = False
+        self._onlooker = None  # who holds this: without a circle both are gone when they are let go
         _open.remove(self)
         stop(self)
         optimizer_steps.stop()
@@ -145,25 +163,17 @@ class Captured:
 
     def heard(self, call: Heard) -> Took | None:
         """Take what a kernel is called with; as `Listener`."""
+        if call.is_cell and id(call.module) in self._sources:
+            return self._took_step
         with self._lock:
             try:
-                known = self._sources.get(id(call.module))
-                if known is not None and known.open and self._current_pass() == NO_PASS:
-                    newest = known.open[-1][1]
-                    if newest.goes_on_with(call):  # as nearly all steps of a loop do
-                        newest.step(call)
-                        return partial(self._took, newest, call)
-                return self._heard(call)
+                source = self._source_of(call.module, call.kind)
+                if source is None:
+                    return None
+                return self._took_step if call.is_cell else self._heard(source, call)
             except Exception as error:  # noqa: BLE001 - the program that is watched goes on, whatever ours cannot do
                 self._could_not(call, error)
                 return None
-
-    def raised(self, call: Heard, error: BaseException) -> None:  # noqa: ARG002 - as `Listener`
-        """Take that the kernel raised: what it was given is kept of a module over time."""
-        with self._lock:
-            source = self._sources.get(id(call.module))
-            for _, chain in () if source is None else source.open:
-                chain.failed()
 
     def unseen(self, module: Module | None, kind: str, reason: str) -> None:
         """Take that a call went by which has no numbers; as `Listener`."""
@@ -171,21 +181,17 @@ class Captured:
         if source is not None:
             self._say(why(source.name, kind, reason))
 
-    def _heard(self, call: Heard) -> Took | None:
-        source = self._source_of(call.module, call.kind)
-        if source is None:
-            return None
+    def _heard(self, source: HeardModule, call: Heard) -> Took | None:
         if self._current_pass() != NO_PASS:
             return self._computed_again(source, call)
-        if call.is_cell:
-            return self._step(source, call)
         weights = self._weights.copied(call.module, names_of_weights(call), call.weights)
         recording = WholeCall(call, weights, self._wanted(call))
-        self._add(source, recording)
-        return partial(self._took, recording, call)
+        return partial(self._took, self._add(source, recording), recording)
 
-    def _step(self, source: HeardModule, call: Heard) -> Took:
-        """A step of a cell that does not go on with the newest chain: the next one of another, or the first of a new one."""
+    def _chain_of(self, source: HeardModule, call: Heard) -> tuple[Call, CellChain, Sequence[int]]:
+        """Of a step that does not go on with the newest loop the one that it goes on with, or begins, and the rows that begin anew."""
+        if self._onlooker is not None:
+            self._onlooker.look_at_the_rest()
         reset: list[int] = []
         found = next((one for one in reversed(source.open[:-1]) if one[1].goes_on_with(call)), None)
         if found is None:
@@ -210,8 +216,7 @@ class Captured:
         else:
             source.open.remove(found)
         source.open.append(found)
-        found[1].step(call, reset)
-        return partial(self._took, found[1], call)
+        return *found, reset
 
     @property
     def _most_of_a_chain(self) -> int:
@@ -220,8 +225,6 @@ class Captured:
 
     def _computed_again(self, source: HeardModule, call: Heard) -> Took | None:
         """A call on the way back, as checkpointing makes it: the same one again, whose gradients are those of the first."""
-        if call.is_cell:
-            return None
         for known in reversed([one for one in self._calls if one.name == source.name]):
             recording = known.live
             if isinstance(recording, WholeCall) and not known.is_put_away and recording.is_again(call):
@@ -229,25 +232,45 @@ class Captured:
                     return None
                 again = WholeCall(call, recording.weights, replace(self._wanted(call), grew=_not_counted))
                 recording.takes_gradients_of(again)
-                return partial(self._took, again, call)
+                return partial(self._took, known, again)
         return None
 
     def _took(
-        self, recording: WholeCall | CellChain, call: Heard, results: tuple[Tensor, ...]
+        self, at: Call, recording: WholeCall, call: Heard, results: tuple[Tensor, ...]
     ) -> tuple[Tensor, ...]:
         with self._lock:
             try:
-                return recording.took(call, results)
+                results = recording.took(call, results)
+            except Exception as error:  # noqa: BLE001 - see `heard`
+                self._could_not(call, error)
+        if self._onlooker is not None:
+            self._onlooker.look(at, results)
+        return results
+
+    def _took_step(self, call: Heard, results: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Take a step of a cell once it has run: a loop comes here each time."""
+        with self._lock:
+            try:
+                source = self._sources[id(call.module)]
+                is_again = self._current_pass() != NO_PASS  # as checkpointing computes it on the way back
+                if is_again or not source.name:
+                    return results
+                if source.open and source.open[-1][1].goes_on_with(call):  # as nearly all steps do
+                    (at, chain), reset = source.open[-1], NO_ROWS
+                else:
+                    at, chain, reset = self._chain_of(source, call)
+                results = chain.took(call, reset, results)
             except Exception as error:  # noqa: BLE001 - see `heard`
                 self._could_not(call, error)
                 return results
+        if self._onlooker is not None and chain.num_steps % self._onlooker.every == 1:
+            self._onlooker.look(at, results)
+        return results
 
     def _wanted(self, call: Heard) -> Wanted:
         count = int(call.batch_sizes[0]) if call.batch_sizes is not None else call.states[0].shape[-2]
         rows = chosen_rows(self._row_choice, int(count))
-        return Wanted(
-            None if rows is None else tuple(rows), self._gradients, self._shares, self._copies, self._away.add
-        )
+        return Wanted(None if rows is None else tuple(rows), self._gradients, self._shares, self._away.add)
 
     def _add(self, source: HeardModule, recording: WholeCall | CellChain) -> Call:
         """Take a new call, and see that there is room for it."""
@@ -354,6 +377,16 @@ class Captured:
     def calls(self) -> list[Call]:
         """All calls in order of computation."""
         return [one for one in self._calls if one.is_complete]
+
+    @property
+    def modules(self) -> list[Module]:
+        """The modules that were heard."""
+        return [one.module for one in self._sources.values() if one.name and one.module is not None]
+
+    @property
+    def loops(self) -> list[tuple[Call, CellChain]]:
+        """The loops around cells that may go on."""
+        return [each for one in self._sources.values() for each in one.open]
 
     @property
     def names(self) -> tuple[str, ...]:

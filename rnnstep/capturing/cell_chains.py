@@ -16,14 +16,14 @@ import numpy as np
 
 from rnnstep.capturing.calls import Wanted, as_computed, in_order, numeric_type
 from rnnstep.capturing.chain_gradients import ChainGradients
-from rnnstep.capturing.layout import Array, array
+from rnnstep.capturing.layout import Array, array, copied
 from rnnstep.capturing.listening import Heard
 from rnnstep.capturing.weights import WeightsAtCall, are_same_bits
 from rnnstep.scenario.call.recorded_call import RecordedCall
 
 Tensor = Any  # torch.Tensor: torch is imported inside functions only
 NEAR = 64  # nodes of autograd's graph between two steps of a loop that are looked through, where all rows are zeros
-EVERY = 16  # steps after which weights are looked at bit for bit: what is written through `.data` torch does not count
+EVERY = 32  # steps after which weights are looked at bit for bit: what is written through `.data` torch does not count
 DIGITS_OF_C = (
     32  # times its last digit: a step that is computed again, elsewhere in memory, may round otherwise
 )
@@ -34,6 +34,7 @@ class CellChain:
     """One sequence of calls of a cell, as it was.
 
     Attributes:
+        num_steps: T so far.
         weights: The cell's weights as they were at the first.
         gradients: What reached each step's states, and what all steps sent to the weights.
     """
@@ -49,24 +50,20 @@ class CellChain:
         self._wanted = wanted
         self._rows = None if wanted.rows is None else torch.tensor(wanted.rows)
         self.gradients = ChainGradients(weights.names, self._rows, wanted)
-        self._copied = wanted.copies.of
-        self._first = tuple([self._copied(one, self._rows) for one in call.states])
+        self._first = tuple([copied(one, self._rows) for one in call.states])
         self._x: list[Tensor] = []
         self._gave: list[tuple[Tensor, ...]] = []
         self._last: tuple[Tensor, ...] = ()  # all rows of the newest step
         self._followed = False  # whether autograd follows the newest step
         self._resets: dict[int, list[int]] = {}  # by step the rows that began anew, of all rows
-        self._node = -1  # of autograd's graph, what gave the newest step
-        self._steps = 0
+        self._signs: tuple[
+            tuple[int, int, int], ...
+        ] = ()  # of what was handed on last, where autograd follows it
+        self.num_steps = 0
         self._bytes_a_step = 0
         self._equal, self._is_grad_enabled = torch.equal, torch.is_grad_enabled
         self._is_cast, self._kind_of_device = torch.is_autocast_enabled, call.x.device.type
         self.nbytes = sum(one.nbytes for one in self._first)
-
-    @property
-    def num_steps(self) -> int:
-        """T so far."""
-        return self._steps
 
     @property
     def is_complete(self) -> bool:
@@ -83,15 +80,17 @@ class CellChain:
     def goes_on_with(self, call: Heard) -> bool:
         """Whether a call is the next step: the same weights, as far as is seen at once, and the states of the step before.
 
+        States that autograd follows are known by what torch counts itself, so that it can go back; others bit for bit.
         Where autograd was cut off between them, as by `detach`, it is not: nothing goes back through there.
         """
-        if call.is_fresh or not self._last or self._is_cut_off(call):
+        if call.is_fresh or not self._last or self._is_cut_off(call) or not self._has_weights_of(call):
             return False
-        if not (
-            all(map(are_same_bits, self._last, call.states)) or all(map(self._equal, self._last, call.states))
-        ):
-            return False
-        return self._has_weights_of(call)
+        last, states = self._last, call.states
+        return (
+            (self._followed and tuple(map(_sign_of, states)) == self._signs)
+            or all(map(are_same_bits, last, states))
+            or all(map(self._equal, last, states))
+        )
 
     def goes_on_after_reset(self, call: Heard, rows: list[int]) -> bool:
         """Whether a call in which these rows begin anew is the next step.
@@ -111,9 +110,9 @@ class CellChain:
         return self._is_grad_enabled() and any(one.requires_grad for one in (call.x, *call.weights))
 
     def _has_weights_of(self, call: Heard) -> bool:
-        if not self.weights.look_like(call.weights):
-            return False
-        return bool(self._steps % EVERY) or self.weights.are(call.weights)
+        if self.num_steps % EVERY and self.weights.look_like(call.weights):
+            return True
+        return self.weights.are(call.weights)  # as those that a parametrization makes anew at each step
 
     def rows_reset(self, call: Heard) -> list[int]:
         """The rows that begin anew with zeros in a call that goes on where this chain ended in all others; none otherwise.
@@ -128,7 +127,7 @@ class CellChain:
         goes_on, begins = (each[0] if len(each) == 1 else each[0] & each[1] for each in (same, empty))
         if not (goes_on | begins).all():
             return []
-        if not (goes_on & ~begins).any() and not (self._followed and _leads_to(states[0], self._node)):
+        if not (goes_on & ~begins).any() and not (self._followed and _leads_to(states[0], self._signs[0][0])):
             return []
         return [int(row) for row in (begins & ~goes_on).nonzero()]
 
@@ -144,50 +143,49 @@ class CellChain:
         if all(bool(one.all()) for one in same):
             return False
         if self._followed:
-            return _leads_to(states[0], self._node)
+            return _leads_to(states[0], self._signs[0][0])
         rows = same[0] if len(same) == 1 else same[0] & same[1]
         return bool((rows & (last[0] != 0).any(-1)).any())
 
-    def step(self, call: Heard, reset: Sequence[int] = ()) -> None:
-        """Take what the next step reads, and the rows that begin anew before it."""
-        if reset:
-            self._resets[self._steps] = list(reset)
-        self._x.append(self._copied(call.x, self._rows))
-
-    def failed(self) -> None:
-        """Forget what was read by a step that did not come to an end."""
-        del self._x[self._steps :]
-        self._resets.pop(self._steps, None)
-
-    def took(self, call: Heard, results: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """Keep what the step gave, and give what is to be handed on: its h, and a copy of a c that autograd follows.
+    def took(self, call: Heard, reset: Sequence[int], results: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Keep what a step read and gave, and give what is to be handed on: its h, and a copy of a c that autograd follows.
 
         The c of an LSTM is used inside its own h, so what reaches it from elsewhere is seen at a copy alone.
+
+        Args:
+            call: What the kernel was called with.
+            reset: The rows that began anew before the step.
+            results: What it gave.
         """
-        t = self._steps
-        h, *rest = results
+        t, rows, wanted = self.num_steps, self._rows, self._wanted
+        x = copied(call.x, rows)
+        h, *cs = results
+        handed: tuple[Tensor, ...] = results
+        gave: tuple[Tensor, ...] = (copied(h),)
         self._followed = h.requires_grad
         if self._followed:
-            roots = [one.grad_fn for one in results]
-            self._node = _number_of(roots[0])
-            handed = (h, *[one.clone() for one in rest])
-            gave = (self._copied(h), *[one.detach() for one in rest])
-            if self._wanted.gradients:
+            if cs:
+                handed, gave = (h, cs[0].clone()), (*gave, cs[0].detach())
+            self._signs = tuple(map(_sign_of, handed))
+            if wanted.gradients:
                 self.gradients.listen_to_states(t, handed)
-                if self._wanted.shares and self._rows is None and not self._is_cast(self._kind_of_device):
-                    self.gradients.listen_to_weights(roots, call)
-        else:
-            handed, gave = results, tuple(map(self._copied, results))
+                if wanted.shares and rows is None and not self._is_cast(self._kind_of_device):
+                    self.gradients.listen_to_weights([one.grad_fn for one in results], call)
+        elif cs:
+            gave = (*gave, copied(cs[0]))
         self._last = gave
-        if self._rows is not None:
-            gave = tuple([self._copied(one, self._rows) for one in gave])
+        if rows is not None:
+            gave = tuple([copied(one, rows) for one in gave])
+        self._x.append(x)
         self._gave.append(gave)
-        self._steps = t + 1
+        self.num_steps = t + 1
+        if reset:
+            self._resets[t] = list(reset)
         if t == 0:
             self.dtype = numeric_type(call, results)
-            self._bytes_a_step = sum([one.nbytes for one in (self._x[0], *gave)])
+            self._bytes_a_step = sum([one.nbytes for one in (x, *gave)])
         self.nbytes += self._bytes_a_step
-        self._wanted.grew(self._bytes_a_step)
+        wanted.grew(self._bytes_a_step)
         return handed
 
     def close(self) -> None:
@@ -203,7 +201,7 @@ class CellChain:
         over_time = [torch.stack(each) for each in zip(*self._gave, strict=True)]
         each = {"first": self._first, "gave": over_time, "weight": self.weights.copies}
         found = {f"{name}.{k}": one for name, every in each.items() for k, one in enumerate(every)}
-        return {"x": torch.stack(self._x[: self._steps]), **found}
+        return {"x": torch.stack(self._x), **found}
 
     def take(self, kept: Mapping[str, Tensor]) -> None:
         """Take them back; none of them, where nothing is given."""
@@ -227,7 +225,7 @@ class CellChain:
         is_lstm = len(states) > 1
         return RecordedCall(
             module=self.kind,
-            x=as_computed(self._shown(array(torch.stack(self._x[: self._steps]))), self.dtype),
+            x=as_computed(self._shown(array(torch.stack(self._x))), self.dtype),
             parameters={
                 name: as_computed(array(one), self.dtype)
                 for name, one in zip(self.weights.names, self.weights.copies, strict=True)
@@ -245,7 +243,7 @@ class CellChain:
 
     def _reset(self, num_rows: int) -> Array | None:
         """1 where a row began anew before a step, else 0, (T, B); None where none did."""
-        found = np.zeros((self._steps, num_rows), np.uint8)
+        found = np.zeros((self.num_steps, num_rows), np.uint8)
         for t in self._resets:
             found[t] = self._are_reset(t, num_rows)
         return found if found.any() else None
@@ -316,6 +314,12 @@ class CellChain:
 def _same(one: Tensor, other: Tensor) -> Tensor:
     """Where two tensors have the same number, NaN included."""
     return (one == other) | ((one != one) & (other != other))  # noqa: PLR0124 - NaN is not itself
+
+
+def _sign_of(state: Tensor) -> tuple[int, int, int]:
+    """What tells a state that autograd follows from others: its node's number, where it lies, how often it was changed."""
+    node = state.grad_fn
+    return -1 if node is None else _number_of(node), state.data_ptr(), state._version  # noqa: SLF001 - torch's own count
 
 
 def _number_of(node: Any) -> int:

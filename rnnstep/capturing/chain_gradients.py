@@ -14,7 +14,7 @@ from typing import Any
 
 from rnnstep.capturing.calls import GRADIENT, Wanted, current_pass
 from rnnstep.capturing.edges import Edge, GraphNode, Out, Outlets, edge_of
-from rnnstep.capturing.layout import Array, array
+from rnnstep.capturing.layout import Array, array, copied
 from rnnstep.capturing.listening import Heard
 
 Tensor = Any  # torch.Tensor: torch is imported inside functions only
@@ -34,7 +34,7 @@ class ChainGradients:
         self.totals: dict[tuple[int, int], Tensor] = {}
         self.arrived = 0
         self._names, self._rows = names, rows
-        self._wanted, self._copied = wanted, wanted.copies.of
+        self._wanted, self._grew = wanted, wanted.grew
         self._passes: set[int] = set()  # of autograd, that reached states
         self._newest_pass = -1
         self._handles: list[Any] = []
@@ -52,8 +52,9 @@ class ChainGradients:
     def listen_to_states(self, t: int, states: Sequence[Tensor]) -> None:
         """Take what will reach the states that a step hands on."""
         for k, one in enumerate(states):
-            if one.requires_grad:
-                self._handles.append(one.register_hook(partial(self._reached, (t, k))))
+            node = one.grad_fn
+            if node is not None:
+                self._handles.append(node.register_prehook(partial(self._reached, (t, k), one.output_nr)))
 
     def listen_to_weights(self, roots: Sequence[GraphNode], call: Heard) -> None:
         """Take what a step will send to the weights: which call it is, and the nodes that gave its results."""
@@ -82,12 +83,17 @@ class ChainGradients:
             edge = edge_of(weight)
             if edge is not None:
                 ways[edge] = (*ways.get(edge, ()), name)
+        if list(ways.values()) != list(self._ways.values()):
+            self._outlets = None
         self._weights = weights if all(one.grad_fn is None for one in weights) else ()
-        self._are_followed, self._ways, self._outlets = are_followed, ways, None
+        self._are_followed, self._ways = are_followed, ways
         return ways
 
-    def _reached(self, which: tuple[int, int], g: Tensor) -> None:
+    def _reached(self, which: tuple[int, int], position: int, came: tuple[Tensor | None, ...]) -> None:
         """Take a copy of what reached a state: what autograd hands to a hook may become `.grad`, which is written to in place."""
+        g = came[position]
+        if g is None:
+            return
         with self._lock:
             self.arrived += 1
             number = self._current_pass()
@@ -96,10 +102,10 @@ class ChainGradients:
                 self._passes.add(number)
             known = self.totals.get(which)
             if known is None:
-                kept = self.totals[which] = self._copied(g, self._rows)
-                self._wanted.grew(kept.nbytes)
+                kept = self.totals[which] = copied(g, self._rows)
+                self._grew(kept.nbytes)
             else:
-                known.add_(g.detach() if self._rows is None else self._copied(g, self._rows))
+                known.add_(g.detach() if self._rows is None else copied(g, self._rows))
 
     def close(self) -> None:
         """Take every hook away."""
@@ -166,7 +172,7 @@ class _NodeShares:
     def __init__(self, out: tuple[Out, ...], wanted: Wanted) -> None:
         import torch
 
-        self.out, self._grew, self._copied = out, wanted.grew, wanted.copies.of
+        self.out, self._grew = out, wanted.grew
         self.sums: list[Tensor | None] = [None for _ in out]
         self.passes: list[set[int]] = [set() for _ in out]
         self.is_of_gradients = False
@@ -188,7 +194,7 @@ class _NodeShares:
                 self.passes[k].add(number)
                 known = sums[k]
                 if known is None:  # a copy: it may become `.grad`, which is written to in place
-                    kept = sums[k] = self._copied(g)
+                    kept = sums[k] = copied(g)
                     self._grew(kept.nbytes)
                 else:
                     known.add_(g)

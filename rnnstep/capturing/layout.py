@@ -21,6 +21,13 @@ def array(tensor: Tensor) -> Array:
     return np.asarray((found.float() if found.dtype in (torch.float16, torch.bfloat16) else found).numpy())
 
 
+def copied(tensor: Tensor, rows: Tensor | None = None, axis: int = 0) -> Tensor:
+    """Give a copy of a tensor, or of some of its rows, cut off from autograd."""
+    if tensor.requires_grad:
+        tensor = tensor.detach()
+    return tensor.clone() if rows is None else tensor.index_select(axis, rows.to(tensor.device))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PackedRows:
     """Where the vectors of packed rows stand in the batch.

@@ -51,6 +51,7 @@ class Heard:
         order: Which row of the batch each packed row is, (B,); None where they lie as they are.
         is_batched: Whether the module was given a batch axis.
         is_fresh: Whether no state was given, so that the module made zeros.
+        is_cell: Whether it is one step of a loop around a cell.
     """
 
     kind: str
@@ -68,15 +69,11 @@ class Heard:
     order: Tensor | None = None
     is_batched: bool = True
     is_fresh: bool = False
-
-    @property
-    def is_cell(self) -> bool:
-        """Whether it is one step of a loop around a cell."""
-        return self.kind.endswith("Cell")
+    is_cell: bool = False
 
 
-Took = Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]]
-"""What takes the results of a kernel, and gives what the program is to have in their place."""
+Took = Callable[["Heard", tuple[Tensor, ...]], tuple[Tensor, ...]]
+"""What takes a call and the results of its kernel, and gives what the program is to have in their place."""
 
 
 class Listener(Protocol):
@@ -84,9 +81,6 @@ class Listener(Protocol):
 
     def heard(self, call: Heard) -> Took | None:
         """Take what a kernel is called with, before it runs; None where its results are not wanted."""
-
-    def raised(self, call: Heard, error: BaseException) -> None:
-        """Take that the kernel raised."""
 
     def unseen(self, module: Module | None, kind: str, reason: str) -> None:
         """Take that a call went by which cannot be recorded."""
@@ -247,6 +241,7 @@ class _Kernels:
                 has_biases,
                 is_batched=calling.get("is_batched", True),
                 is_fresh="zeros" in calling,
+                is_cell=True,
             )
             return _told(listeners, call, why(x), real, (x, hx, *weights))
 
@@ -276,19 +271,16 @@ def _told(
         for one in listeners:
             one.unseen(call.module, call.kind, reason)
         return real(*given)
-    taking = [took for one in listeners if (took := one.heard(call)) is not None]
-    try:
-        gave = real(*given)
-    except BaseException as error:
-        for one in listeners:
-            one.raised(call, error)
-        raise
-    if not taking:
-        return gave
+    taking = []
+    for one in listeners:
+        took = one.heard(call)
+        if took is not None:
+            taking.append(took)
+    gave = real(*given)
     is_one = not isinstance(gave, tuple)
     results = (gave,) if is_one else gave
     for took in reversed(taking):
-        results = took(results)
+        results = took(call, results)
     return results[0] if is_one else results
 
 
@@ -382,7 +374,7 @@ def _handed_on(call: Heard, taking: Sequence[Took], gave: Any) -> Any:
             *(one.unsqueeze(0 if call.is_cell else 1) for one in results[1:]),
         )
     for took in reversed(taking):
-        results = took(results)
+        results = took(call, results)
     if not call.is_batched:
         axis = 0 if call.is_cell else (0 if call.batch_first else 1)
         results = (results[0].squeeze(axis), *(one.squeeze(0 if call.is_cell else 1) for one in results[1:]))
@@ -443,6 +435,7 @@ def _heard_by_hook(module: Module, given: tuple[Any, ...]) -> Heard | None:
         bool(module.bias),
         is_batched=is_batched,
         is_fresh=hx is None,
+        is_cell=is_cell,
         **options,
     )
 

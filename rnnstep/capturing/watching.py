@@ -17,10 +17,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from rnnstep.capturing.call import Call
+from rnnstep.capturing.calls import NO_PASS, current_pass
 from rnnstep.capturing.captured import Captured
 from rnnstep.capturing.cell_chains import CellChain
 from rnnstep.capturing.finding import Cause, Stopped
-from rnnstep.capturing.listening import Heard, Module, Took, start, stop
+from rnnstep.capturing.listening import Module
 from rnnstep.capturing.scaling import leaves_out, may_be_of_scale
 from rnnstep.equations.syntax import parse_expression
 from rnnstep.errors import RnnstepError
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 Tensor = Any  # torch.Tensor: torch is imported inside functions only
 
 LAST = 4  # calls of each module that are kept
-STEPS = 8  # of a loop around a cell, after which its states, and on the way back their gradients, are looked at: what is not finite stays in them
 
 
 def _say(text: Text) -> None:
@@ -41,13 +41,16 @@ def _say(text: Text) -> None:
 
 
 class Watcher:
-    """Hears a program's recurrent modules, keeps their last calls, and stops it at a finding.
+    """Looks at what a program's recurrent modules give, keeps their last calls, and stops it at a finding.
 
     Attributes:
+        every: Of a loop around a cell the first of so many steps is looked at: what is not finite stays in its states.
         seen: The last calls of each module.
         finding: What was found; None so far.
         refusal: Why the condition could be asked of no call so far: it names what their modules do not compute.
     """
+
+    every = 16
 
     def __init__(self, model: Any = None, when: str | None = None, *, last: int = LAST) -> None:
         """Take what is watched, and a condition.
@@ -57,17 +60,21 @@ class Watcher:
         """
         if when is not None:
             parse_expression(when)  # now, and not in the middle of the program
-        self.seen = Captured(model, last=last, shares=False)  # what is added up at every step costs the most
+        # What loops send to weights is added up at every step, which costs the most.
+        self.seen = Captured(model, last=last, shares=False, onlooker=self)
         self.finding: Cause | None = None
         self.refusal: Text | None = None
         self._when = when
         self._was_asked = False
-        self._modules: dict[int, Module] = {}  # those that were heard
         self._handles: list[Any] = []
         self._pid = os.getpid()
-        self._chains: dict[int, int] = {}  # of each cell, the steps since its states were looked at
-        self._newest: dict[int, Tensor] = {}  # of each cell, the h that was handed on last
-        self._unasked: list[Call] = []  # chains of which the condition was not asked yet
+        self._current_pass, self._looked_in = (
+            current_pass(),
+            NO_PASS,
+        )  # the backward pass in which all was looked at last
+        self._looked: dict[
+            int, int
+        ] = {}  # by the index of a loop, how many of its steps there were when it was looked at
         self.is_open = False
         self._hook: Any = None  # `sys.excepthook`, as it was
 
@@ -78,7 +85,6 @@ class Watcher:
         from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
         if not self.is_open:
-            start(self)  # before what records, whose copies it is then handed
             self.seen.__enter__()
             self._handles = [
                 register_optimizer_step_pre_hook(self._before_update),
@@ -112,11 +118,9 @@ class Watcher:
         if self.is_open:
             self.is_open = False
             self.seen.close()
-            stop(self)
             for handle in self._handles:
                 handle.remove()
             self._handles.clear()
-            self._newest.clear()  # autograd's hooks on them hold this, where no collector sees it
         if self.finding is None and self._hook is not None and sys.excepthook == self._uncaught:
             sys.excepthook, self._hook = self._hook, None
 
@@ -137,64 +141,39 @@ class Watcher:
         """Whether this is a process that was forked from the one that is watched, as a loader of data is."""
         return os.getpid() != self._pid
 
-    # ── hearing ──────────────────────────────────────────────────────────────────────
+    # ── looking ──────────────────────────────────────────────────────────────────────
 
-    def heard(self, call: Heard) -> Took | None:
-        """Look at what a kernel gives, when it is recorded; as `Listener`."""
-        if self._is_elsewhere or call.module is None:
-            return None
-        if call.is_cell and self._newest.get(id(call.module)) is not call.states[0]:
-            self.look_at_the_rest()  # another loop, or a state that was changed on the way
-        self._modules.setdefault(id(call.module), call.module)
-        return partial(self._took, call)
+    def look(self, call: Call, results: tuple[Tensor, ...]) -> None:
+        """Look at what a call, or a step of a loop, gave, and later at the gradients that reach it; as `Onlooker`."""
+        if self._is_elsewhere:
+            return
+        if not all(map(_is_finite, results)):
+            self._stop(call)
+        if not isinstance(call.live, CellChain):
+            self._ask(call)
+        for one in results:
+            if one.requires_grad:
+                one.register_hook(partial(self._reached, call))
 
-    def raised(self, call: Heard, error: BaseException) -> None:
-        """Nothing: who runs the program hears of what it does not catch; as `Listener`."""
-
-    def unseen(self, module: Module | None, kind: str, reason: str) -> None:
-        """Nothing: what records says so; as `Listener`."""
-
-    def _took(self, call: Heard, results: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        if call.is_cell:
-            self._took_step(call, results)
-        else:
-            if not all(map(_is_finite, results)):
-                self._stop(call.module)
-            if self._when is not None:
-                self._ask(self.seen.newest_of(call.module))
-        if not call.is_cell or self._chains[id(call.module)] % STEPS == 1:
-            for one in results:
-                if one.requires_grad:
-                    one.register_hook(partial(self._reached, call.module))
-        return results
-
-    def _took_step(self, call: Heard, results: tuple[Tensor, ...]) -> None:
-        key = id(call.module)
-        self._newest[key] = results[0]
-        count = self._chains[key] = self._chains.get(key, 0) + 1
-        if count % STEPS == 0 and not all(map(_is_finite, results)):
-            self._stop(call.module)
-        if self._when is not None:
-            newest = self.seen.newest_of(call.module)
-            if newest is not None and newest not in self._unasked:
-                self._unasked.append(newest)
-
-    def _reached(self, module: Module, g: Tensor) -> None:
-        self.look_at_the_rest()
+    def _reached(self, call: Call, g: Tensor) -> None:
+        number = self._current_pass()
+        if number != self._looked_in:
+            self._looked_in = number
+            self.look_at_the_rest()
         if self.is_open and not self._is_elsewhere and not _is_finite(g) and not may_be_of_scale():
-            self._stop(module)
+            self._stop(call)
 
     def look_at_the_rest(self) -> None:
         """Look at the loops around cells that have gone on since they were looked at."""
-        chains, self._chains = self._chains, {}
-        for key in chains:
-            module = self._modules[key]
-            newest = self.seen.newest_of(module)
-            live = None if newest is None else newest.live
-            if isinstance(live, CellChain) and not all(map(_is_finite, live.newest)):
-                self._stop(module)
-        unasked, self._unasked = self._unasked, []
-        for call in unasked:
+        if self._is_elsewhere:
+            return
+        loops, looked = self.seen.loops, self._looked
+        gone_on = [(call, chain) for call, chain in loops if looked.get(call.index) != chain.num_steps]
+        self._looked = {call.index: chain.num_steps for call, chain in loops}
+        for call, chain in gone_on:
+            if not all(map(_is_finite, chain.newest)):
+                self._stop(call)
+        for call, _ in gone_on:
             self._ask(call)
 
     # ── updates ──────────────────────────────────────────────────────────────────────
@@ -207,7 +186,7 @@ class Watcher:
         self.look_at_the_rest()
         for module, _, parameter in self._parameters():
             if parameter.grad is not None and not _is_finite(parameter.grad):
-                self._stop(module)
+                self._stop(self.seen.newest_of(module))
 
     def _after_update(self, optimizer: Any, *given: Any) -> None:
         del given
@@ -218,7 +197,7 @@ class Watcher:
                 self._stop_at_update(optimizer, module, name, parameter)
 
     def _parameters(self) -> Iterator[tuple[Module, str, Tensor]]:
-        for module in self._modules.values():
+        for module in self.seen.modules:
             for name, parameter in module.named_parameters():
                 yield module, name, parameter
 
@@ -244,9 +223,8 @@ class Watcher:
             )
             self._found(Cause(text, call, place))
 
-    def _stop(self, module: Module) -> None:
-        """Stop at the first number of a module that is not finite."""
-        call = self.seen.newest_of(module)
+    def _stop(self, call: Call | None) -> None:
+        """Stop at the first number that is not finite in the calls of the module that a call is of."""
         for one in [each for each in self.seen.calls if call is not None and each.name == call.name]:
             found = first_not_finite(one)
             if found is not None:

@@ -9,18 +9,20 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
 
-from rnnstep.capturing.copies import Copies
+from rnnstep.capturing.layout import copied
 
 Tensor = Any  # torch.Tensor: torch is imported inside functions only
 
 
 def are_same_bits(one: Tensor, other: Tensor) -> bool:
     """Whether two tensors have the same numbers, bit for bit: NaN is one number then, and 0 and −0 are two."""
-    if one.shape != other.shape or one.dtype != other.dtype or one.device != other.device:
+    if one.shape != other.shape or one.dtype is not other.dtype:
         return False
     memcmp = _memcmp()
-    if memcmp is not None and one.is_cpu and one.is_contiguous() and other.is_contiguous():
+    if memcmp and one.is_cpu and other.is_cpu and one.is_contiguous() and other.is_contiguous():
         return memcmp(one.data_ptr(), other.data_ptr(), one.nbytes) == 0
+    if one.device != other.device:
+        return False
     import torch
 
     integers = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}[one.element_size()]
@@ -99,8 +101,11 @@ class WeightsAtCall:
         return self.stamp == optimizer_steps.count and self.signs == signs_of(weights)
 
     def are(self, weights: tuple[Tensor, ...]) -> bool:
-        """Whether the weights are the same, bit for bit."""
-        return len(self.copies) == len(weights) and all(map(are_same_bits, self.copies, weights))
+        """Whether the weights are the same, bit for bit; those that are are known by how they look from then on."""
+        if len(self.copies) != len(weights) or not all(map(are_same_bits, self.copies, weights)):
+            return False
+        self.signs, self.stamp = signs_of(weights), optimizer_steps.count
+        return True
 
     @property
     def nbytes(self) -> int:
@@ -124,15 +129,15 @@ class KeptWeights:
 
     def __init__(self) -> None:
         self._newest: dict[int, WeightsAtCall] = {}
-        self._blocks = Copies()  # their own: they stay longer than what calls give
 
     def copied(self, module: Any, names: tuple[str, ...], weights: tuple[Tensor, ...]) -> WeightsAtCall:
         """Give a copy of weights: the last one where they are still the same."""
         newest = self._newest.get(id(module))
         if newest is not None and newest.names == names and newest.are(weights):
-            newest.signs, newest.stamp = signs_of(weights), optimizer_steps.count
             return newest
-        found = self._newest[id(module)] = WeightsAtCall.of(
-            names, weights, tuple(map(self._blocks.of, weights))
-        )
+        import torch
+
+        with torch.inference_mode(False):  # a copy that is made in it cannot be gone back through afterwards
+            copies = tuple(map(copied, weights))
+        found = self._newest[id(module)] = WeightsAtCall.of(names, weights, copies)
         return found

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import parametrize
+from torch.nn.utils.parametrizations import weight_norm
 
 import rnnstep
 from rnnstep.capturing import Captured
@@ -380,6 +382,92 @@ def test_a_tanh_that_is_written_to_is_refused_as_without_recording() -> None:
         h[0] = 0
         with pytest.raises(RuntimeError, match="inplace"):
             h.sum().backward()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_that_are_made_anew_at_each_step(kind: str) -> None:
+    """Their shares are those of autograd in a weight that was made once, and are added up as the steps go back."""
+    torch.manual_seed(5)
+    cell = weight_norm(getattr(nn, kind)(3, 4), "weight_hh")
+
+    def looped(steps: int) -> torch.Tensor:
+        return Loop.forward(held, torch.linspace(-1, 1, steps * 6).reshape(steps, 2, 3)).square().sum()
+
+    held = Loop(kind, "each")
+    held.cell = cell
+    with parametrize.cached():
+        weight = cell.weight_hh
+        expected = torch.autograd.grad(looped(STEPS), [weight, cell.weight_ih])
+    kept = []
+    for steps in (STEPS, 2 * STEPS):
+        with rnnstep.capture(cell) as seen:
+            looped(steps).backward()
+        (call,) = seen.calls
+        assert call.recorded.num_steps == steps
+        assert call.trace().agrees
+        assert call.grad().agrees
+        kept.append(sum("sent" in name for name in call.live.gradients.tensors()))
+        if steps == STEPS:
+            for name, g in zip(("weight_hh", "weight_ih"), expected, strict=True):
+                np.testing.assert_allclose(call.recorded.gradients[name], g.numpy(), rtol=1e-4, atol=1e-6)
+    assert kept[0] == kept[1] == 4
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_that_a_hook_clips(kind: str) -> None:
+    """What goes on to the steps before is what the hook gave; so the shares are those of `.grad`."""
+    torch.manual_seed(0)
+
+    class Clipped(Loop):
+        def forward(self, x: torch.Tensor, state: Any = None) -> torch.Tensor:
+            outputs = []
+            for one in x:
+                state = self.cell(one, state)
+                h = states_of(state)[0]
+                h.register_hook(lambda g: g.clamp(-0.05, 0.05))
+                outputs.append(h)
+            return self.top(torch.stack(outputs))
+
+    model = Clipped(kind, "each")
+    seen = compared(model, torch.randn(STEPS, ROWS, 3))
+    judged(seen, model.cell)
+    assert len(seen["cell"]) == 1
+    totals = seen["cell"][0].live.gradients.totals
+    reached = [one.abs().max() for (_, k), one in totals.items() if k == 0]
+    assert max(reached) == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_loop_in_inference_mode_and_one_that_goes_back_after_it(kind: str) -> None:
+    """The weights are copied once, and the way back goes through that copy."""
+    torch.manual_seed(0)
+    model, x = Loop(kind, "last"), torch.randn(STEPS, ROWS, 3)
+    with rnnstep.capture(model) as seen:
+        with torch.inference_mode():
+            model(x)
+        model(x).square().sum().backward()
+    first, second = seen["cell"]
+    assert first.live.weights is second.live.weights
+    assert first.trace().agrees
+    assert second.trace().agrees
+    assert second.grad().agrees
+
+
+@pytest.mark.parametrize("is_followed", [True, False])
+def test_a_state_that_is_written_to_behind_torchs_back(is_followed: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """Bit for bit it is seen where nothing goes back; where autograd follows it, which would go back wrongly, it is a disagreement."""
+    torch.manual_seed(0)
+    cell, x, h = nn.GRUCell(3, 4), torch.randn(4, 2, 3), None
+    with torch.set_grad_enabled(is_followed), rnnstep.capture(cell) as seen:
+        for t, one in enumerate(x):
+            h = cell(one, h)
+            if t == 1:
+                h.data[1] = 0
+    (call,) = seen.calls
+    assert call.trace().agrees is not is_followed
+    assert (call.recorded.reset is None) is is_followed
+    if not is_followed:
+        assert call.recorded.reset.tolist() == [[0, 0], [0, 0], [0, 1], [0, 0]]
 
 
 def test_a_graph_is_not_held() -> None:
