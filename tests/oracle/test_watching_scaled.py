@@ -74,6 +74,17 @@ def test_a_scale_that_is_found_is_no_finding(kind: str, fused: bool) -> None:  #
         assert torch.equal(one, other)
 
 
+def test_a_scaler_of_a_class_of_its_own() -> None:
+    class Scaler(torch.amp.GradScaler):
+        pass
+
+    training = Training()
+    training.scaler = Scaler("cpu", init_scale=2.0**127)
+    with rnnstep.watch():
+        training.step()
+    assert training.scales == [2.0**126]
+
+
 @pytest.mark.parametrize("kind", ["LSTM", "GRUCell"])
 def test_what_is_not_finite_without_a_scale_is_found(kind: str) -> None:
     """NaN stays whatever the scale: once it is down at 1 the program is stopped."""
