@@ -1,11 +1,13 @@
 """Live recurrent modules of PyTorch: heard while they are called, recorded, and opened as scenarios.
 
 listening        where they are heard, and how every trace of that goes away again
-calls            one call: what a module was given and gave, as copies; the gradients that reached it
+calls            one call over time: what a module was given and gave, as copies; the gradients that reached it
 cell_chains      calls of a cell as one sequence, with resets
-recorded_call    the same as arrays in torch's shapes: what a scenario is made of, and what is saved
-scenario_of_call a call as a scenario, with what the model gave as its reference
-captured         all of them: what `rnnstep.capture` gives
+chain_gradients  what goes back through such a sequence
+edges            what autograd sends out of a call: to its weights and inputs
+weights          as they were at a call, copied once as long as they stay the same
+captured         all calls: what `rnnstep.capture` gives
+call             one of them, as a user has it: a scenario, with what the model gave as its reference
 watching         a program that is stopped at the first number that is not finite
 after_finding    the debugger on what stopped it, or its last calls saved
 saved, table     on disk, as text and as HTML
