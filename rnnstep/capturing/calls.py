@@ -121,7 +121,7 @@ class Wanted:
     Attributes:
         rows: The rows of the batch; None for all.
         gradients: Whether those that come back are.
-        shares: Whether what a loop around a cell sends to the weights is, too.
+        shares: Whether what goes on from there to weights and inputs is, too.
         grew: Told how many bytes more are kept.
     """
 
@@ -211,7 +211,8 @@ class WholeCall:
         self.has_graph = any(one.requires_grad for one in handed)
         if self.has_graph and self._wanted.gradients:
             is_cast = torch.is_autocast_enabled(call.x.device.type)
-            edges = {} if is_cast or self._rows is not None else self._edges(call)
+            has_shares = self._wanted.shares and self._rows is None and not is_cast
+            edges = self._edges(call) if has_shares else {}
             roots = [one.grad_fn for one in results if one.grad_fn is not None]
             listen = _Once(self._handles, roots, edges, self.gradients)
             for position, one in enumerate(handed):

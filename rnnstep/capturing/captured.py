@@ -99,7 +99,7 @@ class Captured:
         last: int | None = None,
         limit: str | int = "2 GiB",
         gradients: bool = True,
-        shares: bool = True,  # whether what each loop sends to weights is recorded
+        shares: bool = True,  # whether what goes back to weights and inputs is recorded
         onlooker: Onlooker | None = None,
     ) -> None:
         self._model = model

@@ -60,7 +60,7 @@ class Watcher:
         """
         if when is not None:
             parse_expression(when)  # now, and not in the middle of the program
-        # What loops send to weights is added up at every step, which costs the most.
+        # What goes back to weights is added up at every step, which costs the most.
         self.seen = Captured(model, last=last, shares=False, onlooker=self)
         self.finding: Cause | None = None
         self.refusal: Text | None = None
