@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rnnstep.capturing.call import Call
 
 MOST_ROWS = 60  # of a table on a screen: of more calls the first and the last
+MOST_NOTES = 12  # below it
 _WIDTH, _HEIGHT = 160, 28  # of a plot, in pixels
 
 
@@ -82,9 +83,9 @@ def _shape(shape: tuple[int, ...]) -> str:
     return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
 
 
-def _listed(numbers: Sequence[int]) -> str:
-    shown = ", ".join(map(str, numbers[:6]))
-    return f"{shown} …" if len(numbers) > 6 else shown
+def _listed(each: Sequence[int] | Sequence[str]) -> str:
+    shown = ", ".join(map(str, each[:6]))
+    return f"{shown} …" if len(each) > 6 else shown
 
 
 def _number(value: float) -> str:
@@ -100,8 +101,25 @@ def _shown(calls: list[Call]) -> tuple[list[Call], int]:
 
 
 def _foot(calls: Sequence[Call], said: Sequence[Text], language: str) -> list[str]:
-    notes = [*said, *(note for call in calls for note in call.notes)]
-    return list(dict.fromkeys(note.into(language) for note in notes))[:12]
+    """What is to be known of calls; what is the same of many, as where each step is a call of its own, is said once."""
+    of_kind: dict[str, list[tuple[Call, Text]]] = {}
+    for call in calls:
+        for note in call.notes:
+            of_kind.setdefault(note.template, []).append((call, note))
+    notes = list(said)
+    for (_, first), *others in of_kind.values():
+        notes.append(first)
+        if len(others) > 1:
+            places = _listed([call.place for call, _ in others])
+            others_too = Text("the same of {count} more: {places}", count=len(others), places=places)
+            notes.append(others_too)
+        else:
+            notes += [note for _, note in others]
+    found = list(dict.fromkeys(note.into(language) for note in notes))
+    if len(found) > MOST_NOTES:
+        left_out = Text("… {count} more …", count=len(found) - MOST_NOTES)
+        found[MOST_NOTES:] = [left_out.into(language)]
+    return found
 
 
 def table(calls: list[Call], notes: Sequence[Text]) -> str:

@@ -317,6 +317,23 @@ def test_zoneout_begins_calls_and_says_so(kind: str) -> None:
     assert f"{name}[1] begins with states made from those that {name}[0] ended with" in str(seen)
 
 
+def test_what_is_the_same_of_many_calls_is_said_once() -> None:
+    """Each step is a call of its own where something stands between them, as dropout on the state."""
+    torch.manual_seed(0)
+    cell, dropout = nn.GRUCell(3, 4), nn.Dropout(0.3)
+    with rnnstep.capture(cell) as seen:
+        h = cell(torch.randn(2, 3))
+        for _ in range(29):
+            h = cell(torch.randn(2, 3), dropout(h))
+    assert len(seen.calls) == 30
+    foot = str(seen).splitlines()[31:]
+    assert len(foot) == 2
+    assert foot[0].startswith("grucell[1] begins with states made from those that grucell[0] ended with")
+    assert foot[1] == (
+        "the same of 28 more: grucell[2], grucell[3], grucell[4], grucell[5], grucell[6], grucell[7] …"
+    )
+
+
 def test_a_first_state_that_is_learnt_is_written_in_by_a_reset() -> None:
     cell, first = nn.GRUCell(3, 4), torch.full((4,), 0.5)
     done = torch.tensor([[False], [True]])

@@ -58,6 +58,7 @@ TABLE = {
     "{place} goes on where {before} ended; reset to zeros: rows {rows}": (
         "{place} 接着 {before} 的末尾继续；重置为零的行：{rows}"
     ),
+    "the same of {count} more: {places}": "另有 {count} 个也是如此：{places}",
     "{place}: rows begin anew from zeros before steps {steps}": "{place}：有些行在第 {steps} 步之前从零重新开始",
     "{name} was called without a step, or without a row": "{name} 被调用时没有时间步，或没有行",
     "{name}: its dropout masks could not be drawn again, so its numbers cannot be": (
