@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from rnnstep.capturing.call import Call
 from rnnstep.capturing.calls import NO_PASS, Wanted, WholeCall, current_pass
-from rnnstep.capturing.cell_chains import CellChain
+from rnnstep.capturing.cell_chains import CellChain, rows_of_zeros
 from rnnstep.capturing.layout import Rows, chosen_rows
 from rnnstep.capturing.listening import (
     Heard,
@@ -195,7 +195,12 @@ class Captured:
         reset: list[int] = []
         found = next((one for one in reversed(source.open[:-1]) if one[1].goes_on_with(call)), None)
         if found is None:
-            begun_anew = [(one, rows) for one in reversed(source.open) if (rows := one[1].rows_reset(call))]
+            begins = rows_of_zeros(call)
+            begun_anew = [
+                (one, rows)
+                for one in (() if begins is None else reversed(source.open))
+                if (rows := one[1].rows_reset(call, begins))
+            ]
             going_on = (
                 (one, rows)
                 for one, rows in begun_anew

@@ -83,14 +83,15 @@ class CellChain:
         States that autograd follows are known by what torch counts itself, so that it can go back; others bit for bit.
         Where autograd was cut off between them, as by `detach`, it is not: nothing goes back through there.
         """
-        if call.is_fresh or not self._last or self._is_cut_off(call) or not self._has_weights_of(call):
-            return False
         last, states = self._last, call.states
-        return (
+        if call.is_fresh or not last or self._is_cut_off(call):
+            return False
+        is_next = (
             (self._followed and tuple(map(_sign_of, states)) == self._signs)
             or all(map(are_same_bits, last, states))
             or all(map(self._equal, last, states))
         )
+        return is_next and self._has_weights_of(call)
 
     def goes_on_after_reset(self, call: Heard, rows: list[int]) -> bool:
         """Whether a call in which these rows begin anew is the next step.
@@ -114,17 +115,19 @@ class CellChain:
             return True
         return self.weights.are(call.weights)  # as those that a parametrization makes anew at each step
 
-    def rows_reset(self, call: Heard) -> list[int]:
+    def rows_reset(self, call: Heard, begins: Tensor) -> list[int]:
         """The rows that begin anew with zeros in a call that goes on where this chain ended in all others; none otherwise.
 
         All rows do where autograd leads from the zeros back to the newest step; else they are the beginning of another loop.
+
+        Args:
+            call: What the kernel was called with.
+            begins: Its rows that are zeros, (B,).
         """
         states, last = call.states, self._last
-        if call.is_fresh or not last or states[0].shape != last[0].shape:
+        if not last or states[0].shape != last[0].shape:
             return []
-        same = [_same(one, other).all(-1) for one, other in zip(states, last, strict=True)]
-        empty = [(one == 0).all(-1) for one in states]
-        goes_on, begins = (each[0] if len(each) == 1 else each[0] & each[1] for each in (same, empty))
+        goes_on = _same_rows(states, last)
         if not (goes_on | begins).all():
             return []
         if not (goes_on & ~begins).any() and not (self._followed and _leads_to(states[0], self._signs[0][0])):
@@ -139,13 +142,13 @@ class CellChain:
         states, last = call.states, self._last
         if call.is_fresh or not last or states[0].shape != last[0].shape or self._is_cut_off(call):
             return False
-        same = [_same(one, other).all(-1) for one, other in zip(states, last, strict=True)]
-        if all(bool(one.all()) for one in same):
-            return False
+        # What costs little first: a program that changes its states asks at each step, and of all loops that are open.
         if self._followed:
-            return _leads_to(states[0], self._signs[0][0])
-        rows = same[0] if len(same) == 1 else same[0] & same[1]
-        return bool((rows & (last[0] != 0).any(-1)).any())
+            return _leads_to(states[0], self._signs[0][0]) and not _same_rows(states, last).all()
+        if not _same(states[0][..., 0], last[0][..., 0]).any():
+            return False
+        rows = _same_rows(states, last)
+        return not rows.all() and bool((rows & (last[0] != 0).any(-1)).any())
 
     def took(self, call: Heard, reset: Sequence[int], results: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Keep what a step read and gave, and give what is to be handed on: its h, and a copy of a c that autograd follows.
@@ -309,6 +312,21 @@ class CellChain:
             results = gave if isinstance(gave, tuple) else (gave,)
             given = [one.to(result.dtype) for one, result in zip(total, results, strict=True)]
             return torch.autograd.grad(results, states, given)
+
+
+def rows_of_zeros(call: Heard) -> Tensor | None:
+    """The rows of a call that begin with zeros in all states, (B,); None where there is none, or no state was given."""
+    if call.is_fresh:
+        return None
+    empty = [(one == 0).all(-1) for one in call.states]
+    found = empty[0] if len(empty) == 1 else empty[0] & empty[1]
+    return found if found.any() else None
+
+
+def _same_rows(states: tuple[Tensor, ...], others: tuple[Tensor, ...]) -> Tensor:
+    """The rows in which states are the same, (B,)."""
+    same = [_same(one, other).all(-1) for one, other in zip(states, others, strict=True)]
+    return same[0] if len(same) == 1 else same[0] & same[1]
 
 
 def _same(one: Tensor, other: Tensor) -> Tensor:

@@ -151,6 +151,8 @@ class Watcher:
             self._stop(call)
         if not isinstance(call.live, CellChain):
             self._ask(call)
+        elif self._when is None:
+            self._looked[call.index] = call.live.num_steps
         for one in results:
             if one.requires_grad:
                 one.register_hook(partial(self._reached, call))
