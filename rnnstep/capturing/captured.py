@@ -294,7 +294,7 @@ class Captured:
         """Put older calls on the disk where there is too little room; the newest loop of each cell may go on."""
         every = self._sources.values()
         kept = {id(call), *(id(one.open[-1][0]) for one in every if one.open)}
-        if self._away.make_room([one for one in self._calls if id(one) not in kept]):
+        if self._away.make_room(one for one in self._calls if id(one) not in kept):
             for one in every:
                 one.open = [each for each in one.open if not each[0].is_put_away]
 

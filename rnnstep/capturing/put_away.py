@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -51,7 +51,7 @@ class PutAway:
         """Take that a call is dropped."""
         self._held -= call.nbytes
 
-    def make_room(self, older: Sequence[Storable]) -> bool:
+    def make_room(self, older: Iterable[Storable]) -> bool:
         """Put the oldest of some calls into files, as long as there is too little room; say whether there was."""
         if self._held <= self.limit:
             return False
