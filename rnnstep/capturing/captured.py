@@ -248,6 +248,7 @@ class Captured:
                 results = recording.took(call, results)
             except Exception as error:  # noqa: BLE001 - see `heard`
                 self._could_not(call, error)
+                return results
         if self._onlooker is not None:
             self._onlooker.look(at, results)
         return results

@@ -1,9 +1,9 @@
 """Calls of a cell as one sequence: a step belongs to it while its states are, bit for bit, those that the step before gave.
 
 A user loops over a cell, in whatever way; what is to be stepped is the loop. Rows may begin anew from zeros in it, as a policy's do
-where an episode is over. What a step sends back to the states before it
-and what reaches them from elsewhere arrive as one sum. The sum is recorded; what the step itself sends is taken from torch's
-own cell, called once more on the same numbers, and the rest is what came from outside.
+where an episode is over. What a step sends back to the states before it and what reaches them from elsewhere arrive as one sum. The sum
+is recorded; what the step itself sends is taken from torch's own cell, called once more on the same numbers, and the rest is what
+came from outside.
 """
 
 from __future__ import annotations
@@ -24,9 +24,7 @@ from rnnstep.scenario.call.recorded_call import RecordedCall
 Tensor = Any  # torch.Tensor: torch is imported inside functions only
 NEAR = 64  # nodes of autograd's graph between two steps of a loop that are looked through, where all rows are zeros
 EVERY = 32  # steps after which weights are looked at bit for bit: what is written through `.data` torch does not count
-DIGITS_OF_C = (
-    32  # times its last digit: a step that is computed again, elsewhere in memory, may round otherwise
-)
+DIGITS_OF_C = 32  # times its last digit: a step that is computed again, elsewhere in memory, may round so
 KERNEL_OF = {"LSTMCell": "lstm_cell", "GRUCell": "gru_cell"}
 
 
@@ -56,9 +54,7 @@ class CellChain:
         self._last: tuple[Tensor, ...] = ()  # all rows of the newest step
         self._followed = False  # whether autograd follows the newest step
         self._resets: dict[int, list[int]] = {}  # by step the rows that began anew, of all rows
-        self._signs: tuple[
-            tuple[int, int, int], ...
-        ] = ()  # of what was handed on last, where autograd follows it
+        self._signs: tuple[tuple[int, int, int], ...] = ()  # of what was handed on, where autograd follows it
         self.num_steps = 0
         self._bytes_a_step = 0
         self._equal, self._is_grad_enabled = torch.equal, torch.is_grad_enabled
