@@ -34,7 +34,7 @@ class ChainGradients:
         self.totals: dict[tuple[int, int], Tensor] = {}
         self.arrived = 0
         self._names, self._rows = names, rows
-        self._wanted, self._grew = wanted, wanted.grew
+        self._wanted = wanted
         self._passes: set[int] = set()  # of autograd, that reached states
         self._newest_pass = -1
         self._handles: list[Any] = []
@@ -103,7 +103,7 @@ class ChainGradients:
             known = self.totals.get(which)
             if known is None:
                 kept = self.totals[which] = copied(g, self._rows)
-                self._grew(kept.nbytes)
+                self._wanted.grew(kept.nbytes)
             else:
                 known.add_(g.detach() if self._rows is None else copied(g, self._rows))
 

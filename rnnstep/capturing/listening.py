@@ -51,7 +51,6 @@ class Heard:
         order: Which row of the batch each packed row is, (B,); None where they lie as they are.
         is_batched: Whether the module was given a batch axis.
         is_fresh: Whether no state was given, so that the module made zeros.
-        is_cell: Whether it is one step of a loop around a cell.
     """
 
     kind: str
@@ -69,7 +68,11 @@ class Heard:
     order: Tensor | None = None
     is_batched: bool = True
     is_fresh: bool = False
-    is_cell: bool = False
+
+    @property
+    def is_cell(self) -> bool:
+        """Whether it is one step of a loop around a cell."""
+        return self.kind.endswith("Cell")
 
 
 Took = Callable[["Heard", tuple[Tensor, ...]], tuple[Tensor, ...]]
@@ -241,7 +244,6 @@ class _Kernels:
                 has_biases,
                 is_batched=calling.get("is_batched", True),
                 is_fresh="zeros" in calling,
-                is_cell=True,
             )
             return _told(listeners, call, why(x), real, (x, hx, *weights))
 
@@ -435,7 +437,6 @@ def _heard_by_hook(module: Module, given: tuple[Any, ...]) -> Heard | None:
         bool(module.bias),
         is_batched=is_batched,
         is_fresh=hx is None,
-        is_cell=is_cell,
         **options,
     )
 

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 Tensor = Any  # torch.Tensor: torch is imported inside functions only
 
 LAST = 4  # calls of each module that are kept
+MOST_HOOKS = 1024
+"""Hooks on results from which on those are forgotten whose results are gone."""
 
 
 def _say(text: Text) -> None:
@@ -66,15 +68,13 @@ class Watcher:
         self.refusal: Text | None = None
         self._when = when
         self._was_asked = False
-        self._handles: list[Any] = []
+        self._handles: list[Any] = []  # of hooks on optimizers
+        self._hooks: list[Any] = []  # the handles of those on results
+        self._most_hooks = MOST_HOOKS
         self._pid = os.getpid()
-        self._current_pass, self._looked_in = (
-            current_pass(),
-            NO_PASS,
-        )  # the backward pass in which all was looked at last
-        self._looked: dict[
-            int, int
-        ] = {}  # by the index of a loop, how many of its steps there were when it was looked at
+        self._current_pass = current_pass()
+        self._looked_in = NO_PASS  # the backward pass in which all was looked at last
+        self._looked: dict[int, int] = {}  # by its index, how many steps a loop had when it was looked at
         self.is_open = False
         self._hook: Any = None  # `sys.excepthook`, as it was
 
@@ -118,9 +118,10 @@ class Watcher:
         if self.is_open:
             self.is_open = False
             self.seen.close()
-            for handle in self._handles:
+            for handle in (*self._handles, *self._hooks):
                 handle.remove()
             self._handles.clear()
+            self._hooks.clear()
         if self.finding is None and self._hook is not None and sys.excepthook == self._uncaught:
             sys.excepthook, self._hook = self._hook, None
 
@@ -155,7 +156,10 @@ class Watcher:
             self._looked[call.index] = call.live.num_steps
         for one in results:
             if one.requires_grad:
-                one.register_hook(partial(self._reached, call))
+                self._hooks.append(one.register_hook(partial(self._reached, call)))
+        if len(self._hooks) > self._most_hooks:
+            self._hooks = [one for one in self._hooks if one.hooks_dict_ref() is not None]
+            self._most_hooks = max(MOST_HOOKS, 2 * len(self._hooks))
 
     def _reached(self, call: Call, g: Tensor) -> None:
         number = self._current_pass()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import signal
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from rnnstep.settings import read_settings
 from rnnstep.tui.options import Options
+from rnnstep.tui.signals import OF_SIGNALS
 from rnnstep.tui.sources import LiveSource
 
 if TYPE_CHECKING:
@@ -41,10 +43,15 @@ class StillPicture:
 
 
 def open_here(scenarios: Sequence[tuple[str, Callable[[], Scenario]]], at: str | None) -> None:
-    """Open the debugger on scenarios, in this terminal: their names, and what gives each when it is looked at."""
+    """Open the debugger on scenarios, in this terminal: their names, and what gives each when it is looked at.
+
+    A signal that ends it is handed on to the program, which it was meant for: to its own handler, or it ends the program.
+    """
     from rnnstep.tui.start import open_debugger
 
-    open_debugger([LiveSource(*one) for one in scenarios], Options(at=at, settings=read_settings()))
+    status = open_debugger([LiveSource(*one) for one in scenarios], Options(at=at, settings=read_settings()))
+    if status > OF_SIGNALS:
+        signal.raise_signal(status - OF_SIGNALS)
 
 
 def still(scenario: Scenario, at: str | None, width: int, height: int) -> StillPicture:

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, NoReturn, Self
 if TYPE_CHECKING:
     from textual.app import App
 
+OF_SIGNALS = 128
+"""What the status of an end by a signal is above the signal's number."""
 _NAMES = ("SIGTERM", "SIGHUP", "SIGINT")
 _PATIENCE = 2.0  # seconds for an application that was asked to leave
 
@@ -56,7 +58,7 @@ class Ending:
     def _heard(self, number: int, _: FrameType | None) -> None:
         if self.status is not None:
             return
-        self.status = 128 + number
+        self.status = OF_SIGNALS + number
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:

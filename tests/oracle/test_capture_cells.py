@@ -437,6 +437,29 @@ def test_gradients_that_a_hook_clips(kind: str) -> None:
     assert max(reached) == pytest.approx(0.05)
 
 
+def test_a_hook_on_c_gets_what_reaches_it_from_elsewhere() -> None:
+    """While a loop of LSTMCell is recorded; without a capture it gets what its own h sends, too."""
+    torch.manual_seed(0)
+    cell, came = nn.LSTMCell(3, 4), []
+
+    def back() -> list[torch.Tensor]:
+        h, c = cell(torch.ones(2, 3))
+        c.register_hook(came.append)
+        h.sum().backward()
+        h, c = cell(torch.ones(2, 3))
+        c.register_hook(came.append)
+        (h.sum() + 2 * c.sum()).backward()
+        given, came[:] = came[:], []
+        return given
+
+    alone, with_h = back()
+    with rnnstep.capture():
+        recorded = back()
+    assert alone.abs().max() > 0
+    assert torch.equal(with_h, alone + 2)
+    assert [one.unique().item() for one in recorded] == [2]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_loop_in_inference_mode_and_one_that_goes_back_after_it(kind: str) -> None:
     """The weights are copied once, and the way back goes through that copy."""

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 import rnnstep
+from rnnstep.capturing import watching
 from rnnstep.capturing.finding import Stopped
 from rnnstep.capturing.listening import way_in_use
 from rnnstep.capturing.watching import Watcher, session_of
@@ -420,6 +421,24 @@ def test_what_is_no_longer_held_is_gone_at_once(listens):
     gone = weakref.ref(heard)
     del heard, state
     assert gone() is None
+
+
+def test_no_hook_is_left_on_what_outlives_it():
+    lstm = torch.nn.LSTM(2, 3)
+    with rnnstep.watch():
+        output, (h_n, c_n) = lstm(torch.zeros(4, 1, 2))
+        assert output._backward_hooks
+    assert not any(one._backward_hooks for one in (output, h_n, c_n))
+
+
+def test_hooks_on_what_is_gone_are_not_kept(monkeypatch):
+    monkeypatch.setattr(watching, "MOST_HOOKS", 8)
+    gru, held = torch.nn.GRU(2, 3), []
+    with rnnstep.watch() as watch:
+        for _ in range(40):
+            gru(torch.zeros(4, 1, 2))[0].sum().backward()
+            held.append(len(watch._hooks))
+    assert 0 < max(held) <= 2 * 8 + 2
 
 
 def test_debug_says_what_it_lacks(capsys):

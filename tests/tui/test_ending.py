@@ -43,6 +43,19 @@ class Nobody:
     def close(self): pass
 rnnstep.tui.start._process = lambda heard: Nobody()
 """
+# a program that opens the debugger, and one that hears signals itself
+HOST = """
+import sys, rnnstep
+rnnstep.load(sys.argv[1]).open()
+print("went on")
+"""
+HEARS = """
+import signal, sys
+def heard(number, frame):
+    print("heard", number)
+    sys.exit(7)
+signal.signal(signal.SIGTERM, heard)
+"""
 SHELL = {"7", "25"}  # the modes that a shell has on: lines wrap, the cursor is seen
 
 
@@ -187,6 +200,26 @@ def test_a_signal_while_it_starts_leaves_nothing_behind(wait: float) -> None:
 def test_a_signal_in_the_middle_of_an_import_raises_nothing_there() -> None:
     with Walk("hello", WHILE_IMPORTING + OPEN, start=subprocess.Popen) as walk:
         assert walk.ended() == (128 + signal.SIGTERM, "")
+
+
+@pytest.mark.parametrize(
+    ("host", "number", "status", "told"),
+    [
+        (HEARS + HOST, signal.SIGTERM, 7, "heard 15"),
+        (HOST, signal.SIGTERM, -signal.SIGTERM, ""),
+        (HOST, signal.SIGINT, -signal.SIGINT, "KeyboardInterrupt"),
+    ],
+)
+def test_a_signal_is_handed_on_to_the_program_that_opened_it(
+    host: str, number: signal.Signals, status: int, told: str
+) -> None:
+    with Walk("hello", ALONE + host, start=subprocess.Popen) as walk:  # a forked one ends otherwise
+        walk.see("hello → ohlol")
+        walk.process.send_signal(number)
+        ended, said = walk.ended()
+    assert ended == status
+    assert told in said
+    assert "went on" not in said
 
 
 def test_a_terminal_that_goes_away_ends_it() -> None:
