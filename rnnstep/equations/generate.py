@@ -324,6 +324,8 @@ class _Writer:
         base = self._plan.group_of.get(group.members[0].args[0])
         if base is None or len(base.members) > 1 or base.phase != group.phase or base in self._plan.home_of:
             return None
+        if self._buffer[group] in self._over_time and self._buffer[base] not in self._over_time:
+            return None  # it is read after the loop, which overwrites the base at each step
         # What stands in the array at the end has to be the base's, from when it is computed on.
         *_, last = (one for one in self._plan.groups if self._buffer[one] == self._buffer[base])
         users = {self._plan.group_of.get(user) for user in group.members[0].users}

@@ -49,9 +49,13 @@ def scenario_text(made: Program, hidden: int, entering: int, options: str, kind:
     )
 
 
+PART_READ_AFTER_THE_LOOP = cell(
+    "v0 = tanh(cat(d, h_prev)[input_size:])\nh = b + cat(d, h_prev)[input_size:]", ("h",)
+)
 READS_WHAT_WAS_CARRIED = cell("h = c_prev - k\nc = (1 - A) @ softmax(d)", ("h", "c"))
 
 
+@example(PART_READ_AFTER_THE_LOOP, 1, 1, "", "packed", 0)
 @example(READS_WHAT_WAS_CARRIED, 1, 2, "", "packed", 85)
 @given(
     made=programs(),
