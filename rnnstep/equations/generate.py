@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from types import FunctionType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -81,9 +81,10 @@ class _Writer:
         self._runs = self._neighbours()
         self._absorbed = {one for last, run in self._runs.items() for one in run if one is not last}
         self._over_time = self._stored()
-        self._views = {
-            group: bounds for group in plan.groups if (bounds := self._seen_through(group)) is not None
-        }
+        self._views: dict[Group, _Window] = {}
+        for group in plan.groups:  # a part of a part after that
+            if (window := self._seen_through(group)) is not None:
+                self._views[group] = window
         self._head: list[str] = []
         self._loop: list[str] = []
         self._tail: list[str] = []
@@ -137,7 +138,7 @@ class _Writer:
         if self._has_rows:
             self._head.append(f"rows = {first}.shape[1]")
         self._head.append(f"dtype = {first}.dtype")
-        sizes = {self._buffer[group]: group.size for group in self._plan.groups}
+        sizes = {self._buffer[group]: group.size for group in self._plan.groups if group not in self._views}
         for home in dict.fromkeys(self._plan.home_of.values()):
             name = home_name(self._plan, home)
             self._head.append(self._empty(name, home.size, self._buffer[home.groups[0]] in self._over_time))
@@ -316,27 +317,29 @@ class _Writer:
             self._once(f"{name} = {buffer}[..., {start}:{stop}]")
         return self._walk(name) if is_step and buffer in self._over_time else name
 
-    def _seen_through(self, group: Group) -> tuple[int, int] | None:
-        """Which elements of another group's array a part is read from in its place; None where it has to be copied."""
+    def _seen_through(self, group: Group) -> _Window | None:
+        """The elements of another group's array that a part is, where it is read there; None where it has to be copied."""
         is_apart = not group.is_kept and group not in self._plan.home_of
         if group.op != "part" or not is_apart or (bounds := _bounds_of(group)) is None:
             return None
-        base = self._plan.group_of.get(group.members[0].args[0])
+        base, first = self._plan.group_of.get(group.members[0].args[0]), 0
+        if base in self._views:
+            base, first, _ = self._views[base]
         if base is None or len(base.members) > 1 or base.phase != group.phase or base in self._plan.home_of:
             return None
-        if self._buffer[group] in self._over_time and self._buffer[base] not in self._over_time:
-            return None  # it is read after the loop, which overwrites the base at each step
+        users = {self._plan.group_of.get(user) for user in group.members[0].users}
+        is_read_after = any(user is not None and user.phase != group.phase for user in users)
+        if group.phase == "step" and is_read_after and self._buffer[base] not in self._over_time:
+            return None  # the array is written to at every step
         # What stands in the array at the end has to be the base's, from when it is computed on.
         *_, last = (one for one in self._plan.groups if self._buffer[one] == self._buffer[base])
-        users = {self._plan.group_of.get(user) for user in group.members[0].users}
         together = {one for run in self._runs.values() for one in run}
         is_read_alone = not users & together and all(user is None or len(user.members) == 1 for user in users)
-        return bounds if last is base and is_read_alone else None
+        return _Window(base, first + bounds[0], first + bounds[1]) if last is base and is_read_alone else None
 
     def _view(self, group: Group, *, is_step: bool) -> str:
         """The text that stands for a part: a slice of the array that it is a part of, made once."""
-        base = self._plan.group_of[group.members[0].args[0]]
-        first, last = self._views[group]
+        base, first, last = self._views[group]
         buffer = self._buffer[base]
         name = f"{buffer}_{first}_{last}"
         self._once(f"{name} = {buffer}[..., {first}:{last}]")
@@ -360,6 +363,14 @@ class _Writer:
 
 
 # ── the arrays that stand beside the inputs, and which groups share one ──────────────────────────
+
+
+class _Window(NamedTuple):
+    """Elements of a group's array: from `first` on, and before `last`."""
+
+    group: Group
+    first: int
+    last: int
 
 
 @dataclass(frozen=True)

@@ -96,9 +96,11 @@ def beside(draw: st.DrawFn, inner: Callable[[Shape], Expression], shape: Shape) 
     (word,) = shape
     known, zero = Number(math.nan, str(word)), Number(0.0, "")
     (other,) = draw(st.sampled_from([one for one in (H, I) if one != shape]))
-    if draw(st.booleans()):
-        return Apply("part", (Apply("cat", (inner(shape), inner((other,)))), zero, known))
-    return Apply("part", (Apply("cat", (inner((other,)), inner(shape))), Number(math.nan, str(other)), zero))
+    is_first = draw(st.booleans())
+    both = Apply("cat", (inner(shape), inner((other,))) if is_first else (inner((other,)), inner(shape)))
+    if draw(st.booleans()):  # a part of a part, of all of it
+        both = Apply("part", (both, Number(0.0, "0"), zero))
+    return Apply("part", (both, zero, known) if is_first else (both, Number(math.nan, str(other)), zero))
 
 
 def cell(equations: str, states: tuple[str, ...], parameters: Mapping[str, Shape] = PARAMETERS) -> Program:

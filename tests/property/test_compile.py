@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -366,6 +367,10 @@ STACKED = {
     "a part in a product": "h = tanh(B @ a[0:3] + B @ a[3:6]) + a[0:3]",
     "a part that is kept": "r = a[2:5]\nh = tanh(r) + h_prev * r",
     "a part of a part": "r = a[1:6]\nh = tanh(r[1:4]) + r[-3:]",
+    "a part of a part in one line": "h = tanh(a[1:6][1:4]) + a[1:6][1:5][-3:]",
+    "a part that is read after the loop": "v = tanh(a[0:3])\nh = a[0:3] + b",
+    "a part of a part that is read after the loop": "v = tanh(a[1:6][0:3])\nh = a[1:6][0:3] + a[1:6][1:4]",
+    "a part of a part that is read after the loop alone": "v = tanh(a[1:6][0:3])\nh = a[1:6][1:4] + b",
     "a part of a state": "h = tanh(cat(h_prev[1:3], h_prev[0:1])) + a[3:6]",
     "a part of what is normalized": "n = layer_norm(a, cat(b, b), cat(b, b))\nh = sigmoid(n[0:3]) * n[3:6]",
 }
@@ -378,11 +383,13 @@ STACKED = {
 def test_parts_of_a_vector_are_read_where_it_stands(
     name: str, first: str, rows: int, dtype: type[np.floating]
 ) -> None:
-    cell = own(f"a = {first}\n{STACKED[name]}").sized({"hidden_size": 3, "input_size": 2})
-    for mode in modes(rows):
-        run = Run(cell, 1, 4, rows, dtype, mode)
-        agrees(run)
-        recomputed_is_kept(run)
+    """Of a line, which is kept, and of what a line computes on its way, which the next step overwrites."""
+    for equations in (f"a = {first}\n{STACKED[name]}", re.sub(r"\ba\b", first, STACKED[name])):
+        cell = own(equations).sized({"hidden_size": 3, "input_size": 2})
+        for mode in modes(rows):
+            run = Run(cell, 1, 4, rows, dtype, mode)
+            agrees(run)
+            recomputed_is_kept(run)
 
 
 def test_state_before_a_step_is_the_one_after_the_last() -> None:
