@@ -56,4 +56,4 @@ def _file_of(seen: Captured, finding: Cause, folder: str) -> str:
     from rnnstep.capturing.saved import file_name
 
     call = finding.call or seen.calls[-1]
-    return os.path.join(folder, file_name(call, seen.calls))  # noqa: PTH118 - as it was written
+    return os.path.join(folder, file_name(call, seen.calls))  # noqa: PTH118 - Path would take the user's `./` away

@@ -35,7 +35,7 @@ Tensor = Any  # torch.Tensor: torch is imported inside functions only
 
 LAST = 4  # calls of each module that are kept
 MOST_HOOKS = 1024
-"""Hooks on results from which on those are forgotten whose results are gone."""
+"""How many hooks may be held before those are let go whose results are gone."""
 
 
 def _say(text: Text) -> None:
@@ -68,15 +68,14 @@ class Watcher:
         self.refusal: Text | None = None
         self._when = when
         self._was_asked = False
-        self._handles: list[Any] = []  # of hooks on optimizers
-        self._hooks: list[Any] = []  # the handles of those on results
-        self._most_hooks = MOST_HOOKS
+        self._handles: list[Any] = []  # of hooks on optimizers and on results
+        self._most_handles = MOST_HOOKS
         self._pid = os.getpid()
         self._current_pass = current_pass()
         self._looked_in = NO_PASS  # the backward pass in which all was looked at last
         self._looked: dict[int, int] = {}  # by its index, how many steps a loop had when it was looked at
         self.is_open = False
-        self._hook: Any = None  # `sys.excepthook`, as it was
+        self._excepthook: Any = None  # `sys.excepthook`, as it was
 
     # ── beginning and end ────────────────────────────────────────────────────────────
 
@@ -95,15 +94,15 @@ class Watcher:
 
     def to_the_end(self) -> Self:
         """Watch from here on, and at a finding that ends the program open the debugger on it, or save the last calls."""
-        if self._hook is None:
-            self._hook, sys.excepthook = sys.excepthook, self._uncaught
+        if self._excepthook is None:
+            self._excepthook, sys.excepthook = sys.excepthook, self._uncaught
         return self.start()
 
     def _uncaught(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         """Tell an exception that ends the program as it would be told, and what is known of it."""
         from rnnstep.capturing.after_finding import after_finding
 
-        hook, self._hook = self._hook, None
+        hook, self._excepthook = self._excepthook, None
         sys.excepthook = hook
         finding = error.finding if isinstance(error, Stopped) else self.after_exception(error)
         hook(kind, error, trace)
@@ -118,12 +117,11 @@ class Watcher:
         if self.is_open:
             self.is_open = False
             self.seen.close()
-            for handle in (*self._handles, *self._hooks):
+            for handle in self._handles:
                 handle.remove()
             self._handles.clear()
-            self._hooks.clear()
-        if self.finding is None and self._hook is not None and sys.excepthook == self._uncaught:
-            sys.excepthook, self._hook = self._hook, None
+        if self.finding is None and self._excepthook is not None and sys.excepthook == self._uncaught:
+            sys.excepthook, self._excepthook = self._excepthook, None
 
     def __enter__(self) -> Self:
         return self.start()
@@ -156,10 +154,10 @@ class Watcher:
             self._looked[call.index] = call.live.num_steps
         for one in results:
             if one.requires_grad:
-                self._hooks.append(one.register_hook(partial(self._reached, call)))
-        if len(self._hooks) > self._most_hooks:
-            self._hooks = [one for one in self._hooks if one.hooks_dict_ref() is not None]
-            self._most_hooks = max(MOST_HOOKS, 2 * len(self._hooks))
+                self._handles.append(one.register_hook(partial(self._reached, call)))
+        if len(self._handles) > self._most_handles:
+            self._handles = [one for one in self._handles if one.hooks_dict_ref() is not None]
+            self._most_handles = max(MOST_HOOKS, 2 * len(self._handles))
 
     def _reached(self, call: Call, g: Tensor) -> None:
         number = self._current_pass()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rnnstep.settings import read_settings
 from rnnstep.tui.options import Options
-from rnnstep.tui.signals import OF_SIGNALS
+from rnnstep.tui.signals import SIGNALLED
 from rnnstep.tui.sources import LiveSource
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ def open_here(scenarios: Sequence[tuple[str, Callable[[], Scenario]]], at: str |
     from rnnstep.tui.start import open_debugger
 
     status = open_debugger([LiveSource(*one) for one in scenarios], Options(at=at, settings=read_settings()))
-    if status > OF_SIGNALS:
-        signal.raise_signal(status - OF_SIGNALS)
+    if status > SIGNALLED:
+        signal.raise_signal(status - SIGNALLED)
 
 
 def still(scenario: Scenario, at: str | None, width: int, height: int) -> StillPicture:

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, NoReturn, Self
 if TYPE_CHECKING:
     from textual.app import App
 
-OF_SIGNALS = 128
-"""What the status of an end by a signal is above the signal's number."""
+SIGNALLED = 128
+"""A program that signal n ended has the status 128 + n, as a shell gives it."""
 _NAMES = ("SIGTERM", "SIGHUP", "SIGINT")
 _PATIENCE = 2.0  # seconds for an application that was asked to leave
 
@@ -28,7 +28,7 @@ class Ending:
     """Hears signals while it is entered.
 
     Attributes:
-        status: 128 + n once a signal n has come; else None.
+        status: SIGNALLED + n once a signal n has come; else None.
         last: What is still done where no application leaves by itself.
     """
 
@@ -58,7 +58,7 @@ class Ending:
     def _heard(self, number: int, _: FrameType | None) -> None:
         if self.status is not None:
             return
-        self.status = OF_SIGNALS + number
+        self.status = SIGNALLED + number
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:

@@ -429,7 +429,10 @@ def test_autocast_computes_in_fewer_digits_than_it_was_given(kind: str) -> None:
     try:
         with torch.autocast("cpu", torch.bfloat16):
             model(x_of(6, 2, 3))
-    except RuntimeError as error:  # oneDNN's LSTM in bfloat16 asks for AVX-512
+    except RuntimeError as error:
+        if "could not create a primitive descriptor" not in str(error):
+            raise
+        # oneDNN's LSTM in bfloat16 asks for AVX-512
         pytest.skip(f"torch cannot on this processor: {error}")
     with rnnstep.capture(model) as seen, torch.autocast("cpu", torch.bfloat16):
         output, _ = model(x_of(6, 2, 3))

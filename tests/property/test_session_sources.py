@@ -127,11 +127,12 @@ def is_added_up_nowhere(run: SessionRun, spot: Spot, name: str) -> bool:
     return is_given and len(reading) > 1
 
 
-def is_sent_in_a_loop(run: SessionRun, spot: Spot) -> bool:
-    """Whether a number may be what a module of a loop sent at one step: it shows its own of all steps at once."""
-    if spot.phase != "backward":
+def is_sent_in_a_loop(run: SessionRun, spot: Spot, there: Spot) -> bool:
+    """Whether a gradient is what another module of a loop sent at one step: that one shows its own of all steps at once."""
+    if spot.phase != "backward" or there.key == spot.key:
         return False
-    return spot.key in run.tree.stage(replace(spot, phase="forward")).graph.loop_of
+    loop_of = run.tree.stage(replace(spot, phase="forward")).graph.loop_of
+    return {spot.key, there.key} <= set(loop_of)
 
 
 def is_of_several_shares(run: SessionRun, spot: Spot, name: str) -> bool:
@@ -194,12 +195,12 @@ def test_the_value_at_a_factors_source_is_the_factor(name):
             if comes_from_both(run, spot, factor.name) or is_of_several_shares(run, spot, factor.name):
                 continue
             found, there = value_at(name, origin), run.tree.locate(origin.path)
-            if is_sent_in_a_loop(run, spot):
-                # What was sent at one step is added up by some processors otherwise than all steps at once: a last bit.
-                assert np.isclose(found, factor.value, rtol=1e-6, atol=1e-8), (spot, factor, there)
-            elif factor.name.endswith("_later") or factor.name == "grad":
+            if factor.name.endswith("_later") or factor.name == "grad":
                 # Sums of shares are one product over all steps: the order of additions is not that of the steps.
                 assert np.isclose(found, factor.value, rtol=1e-4, atol=1e-7), (spot, factor, there)
+            elif is_sent_in_a_loop(run, spot, there):
+                # Some processors add up a product of one step otherwise than that of all steps: a last bit.
+                assert np.isclose(found, factor.value, rtol=1e-6, atol=1e-8), (spot, factor, there)
             else:
                 assert found == factor.value, (spot, factor, there)
 
