@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -104,3 +105,27 @@ def test_a_hundred_layers_are_no_deep_recursion() -> None:
     lines = [f"logits = {written(logits)}", f"grad.bias_ih_l0 = {'0 ' * 6}"]
     marks = Marks.of(learning, inline_answers(lines, Limits())).marks
     assert marks[0].status == "correct"
+
+
+class Knife(Pen):
+    """Cuts off what stands behind the last digit of each number."""
+
+    def __call__(self, value: float) -> float:
+        unit = 10**-self.decimals  # a thousandth of it is what float32 made of a number of so many decimals
+        return math.trunc(value / unit + math.copysign(1e-3, value)) * unit
+
+
+@pytest.mark.parametrize("module", ["RNN", "LSTM"])
+@pytest.mark.parametrize("decimals", [3, 4])
+def test_one_who_cuts_digits_is_told_so(module: str, decimals: int) -> None:
+    pen = Knife(decimals)
+    told = []
+    for seed in range(8):
+        scenario = scenario_of(module, seed)
+        steps = run(scenario, pen, None, range(3))
+        lines = [f"h_{t + 1} = {pen.written(values['h'])}" for t, values in enumerate(steps)]
+        marked = Marks.of(Learning(scenario), inline_answers(lines, Limits()))
+        wrong = [number for number, mark in enumerate(marked.marks) if mark.status == "wrong"]
+        told += ["digits_cut" in ids(marked, number) for number in wrong[:1]]
+    assert told
+    assert all(told)

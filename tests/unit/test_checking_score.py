@@ -174,3 +174,25 @@ def test_an_answer_is_shown_as_it_was_written(capsys: pytest.CaptureFixture[str]
     assert "digits cut off" in out
     assert main(["check", "hello", "h_1 = 0.2150 0.25 -0.484 -1e-1", "--decimals", "4"]) == 1
     assert "✗ h_1 = 0.2150 0.25 −0.484 −0.1" in capsys.readouterr().out
+
+
+NOT_CUT = {  # what stands a whole unit below a number that has nothing to cut, or that cutting cannot give
+    "lstm_by_hand": ("ih_i_1 = 5.999 1.999", "ih_i_1 = 5.9999 1.9999"),
+    "exact": ("ih_1 = 0.499", "ih_1 = 0.4995", "hh_2 = 0.045", "h_1 = 0.461", "h_1 = 0.4620"),
+}
+CUT = ("hh_2 = 0.0461", "h_2 = 0.779", "h_2 = 0.7797")
+EXACT = (
+    "[input]\nvalues = [[1.0], [2.0]]\n[recurrent]\nmodule = 'RNN'\nhidden_size = 1\nbias = false\n"
+    "[weights]\nweight_ih_l0 = [[0.5]]\nweight_hh_l0 = [[0.1]]\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"), [(name, answer) for name, all_ in NOT_CUT.items() for answer in all_]
+)
+def test_digits_are_cut_only_where_cutting_gives_the_number(name: str, answer: str, capsys, tmp_path) -> None:
+    path = name if name != "exact" else written(tmp_path, EXACT, "exact.toml")
+    main(["check", path, answer, *(["--decimals", "3"] if answer.endswith("4995") else [])])
+    out = capsys.readouterr().out
+    assert "✗" in out
+    assert "digits cut off" not in out

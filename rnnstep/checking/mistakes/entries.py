@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnstep.checking.own_numbers import Place
-from rnnstep.checking.rounding import Cut, Rounded
+from rnnstep.checking.rounding import ON_GRID, Cut, Rounded
 from rnnstep.checking.slip import Slip
 from rnnstep.equations.intervals import Interval
+from rnnstep.equations.operations import Array
 
 if TYPE_CHECKING:
     from rnnstep.checking.answers.targets import Target, TargetPart
@@ -28,7 +29,7 @@ def variants(sheet: Sheet, number: int, mark: Mark) -> Iterator[tuple[str, Inter
     """Each mistake with its bounds."""
     right, decimals = sheet.bounds(number), sheet.decimals(number)
     target = sheet.targets[number]
-    yield "digits_cut", _cut(right, sheet.bounds_of(target, decimals, CUT), decimals)
+    yield "digits_cut", _cut(mark.given, right, sheet.bounds_of(target, decimals, CUT), decimals)
     yield from _exchanged(mark, right)
     yield from _signs(mark, right)
     yield from _halves(target, right)
@@ -43,11 +44,17 @@ def variants(sheet: Sheet, number: int, mark: Mark) -> Iterator[tuple[str, Inter
         yield from _finals(others, target, decimals)
 
 
-def _cut(right: Interval, cut: Interval, decimals: int) -> Interval:
-    """Digits cut off on the way, or of the result alone, which is then less than a unit too small in size."""
+def _cut(given: Array, right: Interval, cut: Interval, decimals: int) -> Interval:
+    """What cutting gives, on the way or at the end.
+
+    A number of more digits than are asked for was cut somewhere behind them: it is less than a unit too small in size,
+    where the right number has something to be cut.
+    """
     unit = 10.0**-decimals
-    low = np.where(right[0] > 0, np.maximum(right[0] - unit, 0.0), right[0])
-    high = np.where(right[1] < 0, np.minimum(right[1] + unit, 0.0), right[1])
+    has_more = np.abs(given - np.round(given, decimals)) > ON_GRID * unit
+    has_more &= right[1] - right[0] > ON_GRID * unit
+    low = np.where(has_more & (right[0] > 0), np.maximum(right[0] - unit, 0.0), cut[0])
+    high = np.where(has_more & (right[1] < 0), np.minimum(right[1] + unit, 0.0), cut[1])
     return np.minimum(low, cut[0]), np.maximum(high, cut[1])
 
 
