@@ -338,12 +338,19 @@ def followed(marked: Marks, number: int) -> Text:
 
 def not_marked(marked: Marks, mark: Mark) -> Text:
     """Why an answer is not marked."""
-    value = written(float(mark.expected[~np.isfinite(mark.expected)].flat[0]))
+    is_given = ~np.isnan(mark.given)
+    at = np.argwhere(is_given & ~np.isfinite(mark.expected))[0].tolist()
+    value = written(float(mark.expected[tuple(at)]))
+    is_elsewhere = np.isfinite(mark.expected[is_given]).any()
+    where = Text("at [{index}]", index=", ".join(map(str, at))) if is_elsewhere else Text("here")
     if marked.since is None:
-        return Text("not marked: the run has {value} here, which confirms nothing", value=value)
+        return Text(
+            "not marked: the run has {value} {where}, which confirms nothing", value=value, where=where
+        )
     return Text(
-        "not marked: the run has {value} here, and is not finite from {place} on: {why}",
+        "not marked: the run has {value} {where}, and is not finite from {place} on: {why}",
         value=value,
+        where=where,
         place=marked.since.place,
         why=marked.since.why,
     )

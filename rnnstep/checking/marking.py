@@ -54,7 +54,8 @@ class Mark:
         given: the numbers in the target's shape, NaN where they were left blank.
         expected: what the run has there.
         low, high: the bounds of what is right, from the writer's own earlier values.
-        status: of the answer as a whole; "unmarkable" where the run is not finite at any number that was given.
+        status: of the answer as a whole; "unmarkable" where the run is not finite at a number that was given, and none of the
+            others is wrong.
         is_wrong: which entries lie outside.
         fewer_decimals: with so many decimals all of it would be right; None where that is not so, or decimals were said.
     """
@@ -397,16 +398,15 @@ class Sheet:
         one = OwnNumbers(numbers.value, self.decimals(number))
         is_wrong = ~one.is_inside((low, high))
         is_copied = self._is_copied(number, one) & is_wrong
-        is_wrong &= ~is_copied & np.isfinite(
-            expected
-        )  # what is not finite confirms nothing, and refutes nothing
+        is_finite = np.isfinite(expected)
+        is_wrong &= ~is_copied & is_finite  # what is not finite refutes nothing, and confirms nothing
         status: Status = "correct"
         if not one.is_given.any():
             status = "missing"
-        elif not np.isfinite(expected[one.is_given]).any():
-            status = "unmarkable"
         elif is_wrong.any():
             status = "wrong"
+        elif not is_finite[one.is_given].all():
+            status = "unmarkable"
         elif is_copied.any() or self._is_doubtful(number):
             status = "follow-through"
         fewer = self._fewer_decimals(number, (low, high), is_wrong) if status == "wrong" else None

@@ -176,6 +176,35 @@ def test_an_answer_is_shown_as_it_was_written(capsys: pytest.CaptureFixture[str]
     assert "✗ h_1 = 0.2150 0.25 −0.484 −0.1" in capsys.readouterr().out
 
 
+INFINITE = (
+    "[input]\nvalues = [[1.0], [2.0], [1.0]]\n[recurrent]\nmodule = 'RNN'\nhidden_size = 2\nnonlinearity = 'relu'\n"
+    "bias = false\n[weights]\nweight_ih_l0 = [[1.0], [0.5]]\nweight_hh_l0 = [[1e30, 0.0], [0.0, 0.5]]\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "score"),
+    [
+        ("h_3 = 99 1.125", "unmarkable", [0, 0]),
+        ("h_3 = inf 1.125", "unmarkable", [0, 0]),
+        ("h_3 = 99 2", "wrong", [0, 1]),
+        ("h_3 = ? 1.125", "correct", [1, 1]),
+        ("h_3[1] = 1.125", "correct", [1, 1]),
+        ("h_3[0] = 5", "unmarkable", [0, 0]),
+    ],
+)
+def test_an_answer_of_which_one_number_is_not_finite_is_not_confirmed(
+    capsys: pytest.CaptureFixture[str], tmp_path, answer: str, status: str, score: list[int]
+) -> None:
+    path = written(tmp_path, INFINITE, "s.toml")
+    _, out, _ = run(capsys, "check", path, answer, "--format", "json")
+    found = json.loads(out)
+    assert [one["status"] for one in found["answers"]] == [status]
+    assert found["score"] == score
+    main(["check", path, answer])
+    assert ("not marked: the run has ∞" in capsys.readouterr().out) == (status == "unmarkable")
+
+
 NOT_CUT = {  # what stands a whole unit below a number that has nothing to cut, or that cutting cannot give
     "lstm_by_hand": ("ih_i_1 = 5.999 1.999", "ih_i_1 = 5.9999 1.9999"),
     "exact": ("ih_1 = 0.499", "ih_1 = 0.4995", "hh_2 = 0.045", "h_1 = 0.461", "h_1 = 0.4620"),

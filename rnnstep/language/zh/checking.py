@@ -241,9 +241,11 @@ TABLE = {
     "right, from your own earlier numbers; no score: {names} is one number throughout, or a copy of another value": (
         "由你自己前面的数推出，做对了；但不得分：{names} 全是同一个数，或者照抄了别的值"
     ),
-    "not marked: the run has {value} here, which confirms nothing": "不批改：这里的运行结果是 {value}，对不对都无从确认",
-    "not marked: the run has {value} here, and is not finite from {place} on: {why}": (
-        "不批改：这里的运行结果是 {value}，从 {place} 起就不是有限的数：{why}"
+    "here": "这里",
+    "at [{index}]": "[{index}] 处",
+    "not marked: the run has {value} {where}, which confirms nothing": "不批改：{where}的运行结果是 {value}，对不对都无从确认",
+    "not marked: the run has {value} {where}, and is not finite from {place} on: {why}": (
+        "不批改：{where}的运行结果是 {value}，从 {place} 起就不是有限的数：{why}"
     ),
     'a mean over nothing has no value: at some step no target counts (over_time = "together" takes one mean)': (
         '对空集求平均没有值：有一步没有计入损失的目标（over_time = "together" 只求一次平均）'
