@@ -220,7 +220,7 @@ def _drawn(
         steps=steps,
         current=now,
         bounds=lines.bounds,
-        begins=begins,
+        is_known=np.arange(steps) >= begins,
         targets=[f"go {prefix}{t + 1}/{spot.key}" for t in range(steps)] if steps <= _MOST_LINKS else (),
     )
     return tuple(plot(shown, cells, height, axes, alphabet=alphabet))

@@ -110,7 +110,7 @@ COMMANDS: tuple[Command, ...] = (
         "not_finite",
         ("exclamation_mark", "！"),
         "!",
-        Text("first NaN"),
+        Text("first NaN/∞"),
         Text("to the first number that is not finite (NaN, infinity), and what it is made of"),
         "jump",
     ),

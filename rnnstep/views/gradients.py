@@ -58,7 +58,7 @@ def gradients(scene: Scene, cells: int, height: int) -> RowBlock:
     now = scene.t if scene.spot.phase == "backward" and scene.level != "start" else None
     what = (scene.batch, key, scene.row)
     names = tuple(map(scene.look.say, _NAMES))
-    note = scene.look.say(LOG_SCALE)
+    note = tuple(map(scene.look.say, LOG_SCALE))
     drawn = _drawn(scene.run, what, begins, now, names, note, cells, height - len(words), scene.look.alphabet)
     return pad([*drawn, *words], cells, height, scene.look.alphabet)
 
@@ -87,7 +87,7 @@ def _drawn(
     count: int,
     now: int | None,
     names: tuple[str, ...],
-    note: str,
+    note: tuple[str, ...],
     cells: int,
     height: int,
     alphabet: Alphabet,
@@ -99,19 +99,23 @@ def _drawn(
     steps = run.tree.stage(Spot(batch, phase="backward")).steps[key]
     is_seen = np.zeros(len(found.gradient), np.bool_)
     is_seen[list(steps[:count])] = True
+    is_row = np.zeros_like(is_seen)
+    is_row[list(run.epoch.forward(batch).axis(key).order(back.done.runs[key].block.direction, row))] = True
     lines = [(alphabet.spell(name), values) for name, values in _lines(found, names)]
     finite = np.concatenate([values[np.isfinite(values) & (values > 0)] for _, values in lines])
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.1, 1.0)
+    foot = max(low, _LOWEST, high * 1e-20)
     axes = Axes(
         steps=len(is_seen),
         current=now,
         is_log=True,
-        bounds=(max(low, _LOWEST, high * 1e-20), high),
-        begins=len(is_seen),
+        bounds=(foot, high),
+        is_known=is_seen & is_row,
         targets=_targets(run, batch, key, len(is_seen)),
         note=note,
     )
-    series = [Series(name, np.where(is_seen, values, np.nan)) for name, values in lines]
+    shown = [(name, np.where(values > 0, np.maximum(values, foot), values)) for name, values in lines]
+    series = [Series(name, np.where(is_seen, values, np.nan)) for name, values in shown]
     return tuple(plot(series, cells, height, axes, alphabet=alphabet))
 
 

@@ -80,7 +80,7 @@ def curve(scene: Scene, cells: int, height: int) -> RowBlock:
         losses = tuple(record.loss for record in cured.records[: len(ours)])
         lines.append((scene.look.say(Text("loss with the cure")), losses))
     now = None if scene.level == "start" else scene.run.epoch.index
-    note = scene.look.say(LOG_SCALE)
+    note = tuple(map(scene.look.say, LOG_SCALE))
     return list(
         _drawn(tuple(lines), scene.run.tree.num_epochs, now, cells, height, note, scene.look.alphabet)
     )
@@ -93,7 +93,7 @@ def _drawn(
     now: int | None,
     cells: int,
     height: int,
-    note: str,
+    note: tuple[str, ...],
     alphabet: Alphabet,
 ) -> tuple[Row, ...]:
     finite = [value for _, line in lines for value in line if np.isfinite(value) and value > 0]
@@ -104,7 +104,7 @@ def _drawn(
         is_log=is_log,
         bounds=None if is_log or not finite else (0.0, max(finite)),
         targets=[f"go e{epoch + 1}:" for epoch in range(epochs)] if epochs <= _MOST_LINKS else (),
-        note=note if is_log else "",
+        note=note if is_log else (),
     )
     return tuple(plot([Series(*line) for line in lines], cells, height, axes, alphabet=alphabet))
 

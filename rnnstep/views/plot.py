@@ -34,8 +34,8 @@ _SAME = 2e-3
 """Lines whose places differ by at most this share of the axis lie on each other."""
 
 _MOST_RANGES = 2
-LOG_SCALE = Text("log scale")
-"""What the legend says of a logarithmic axis."""
+LOG_SCALE = Text("log scale"), Text("log")
+"""What the legend says of a logarithmic axis, and what where that finds no room."""
 
 _STYLES = ("", "bad", "now", "dim", *(f"series:{index}" for index in range(SERIES)))
 _PLAIN, _BAD, _NOW, _DIM, _FIRST_SERIES = range(5)
@@ -58,9 +58,9 @@ class Axes:
         is_log: Whether the vertical axis is logarithmic; values of zero and below stand at its foot.
         bounds: The lowest and the highest value, or None to take them from the values; rounded outwards.
         first: What the first step is called; steps count from 1.
-        begins: The index of the first step that is computed, where a line runs backwards in time.
+        is_known: Of each step whether it is computed, or None where all are: what is not finite at others is not told.
         targets: What a click on a step's number does, one for each step, or none.
-        note: What the legend says of the vertical axis, for example that it is logarithmic.
+        note: What the legend says of the vertical axis, for example that it is logarithmic, and that in short.
     """
 
     steps: int = 0
@@ -68,9 +68,13 @@ class Axes:
     is_log: bool = False
     bounds: tuple[float, float] | None = None
     first: int = 1
-    begins: int = 0
+    is_known: NDArray[np.bool_] | None = None
     targets: Sequence[str] = ()
-    note: str = ""
+    note: tuple[str, ...] = ()
+
+    def known(self, at: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Those of some steps, as a mask, that are computed."""
+        return at if self.is_known is None else at & self.is_known[: len(at)]
 
 
 class _Sheet:
@@ -224,7 +228,7 @@ def _draw_markers(
         index = there[t % len(there)]
         sheet.put(x, y, alphabet.markers[index % SERIES], _FIRST_SERIES + index % SERIES)
     for fractions in lines:
-        for t in (np.flatnonzero(~np.isfinite(fractions[axes.begins :])) + axes.begins).tolist():
+        for t in np.flatnonzero(axes.known(~np.isfinite(fractions))).tolist():
             is_high = fractions[t] > 0
             edge = alphabet.high if is_high else alphabet.low
             sign = alphabet.cross if np.isnan(fractions[t]) else edge
@@ -287,7 +291,7 @@ def _legend(
 ) -> list[Row]:
     """Give at most `most` rows: what is not finite, what the axis is, and the lines' names by their markers."""
     told = [Span(f"{text}  ", "bad") for text in _strange(series, lines, axes, alphabet)]
-    note = [Span(f"{axes.note}  ", "dim")] if axes.note else []
+    note, brief = ([Span(f"{text}  ", "dim") for text in part] for part in (axes.note[:1], axes.note[-1:]))
     named: list[Span] = []
     for group in _together(lines, fractions):
         for position, (index, sign) in enumerate(group):
@@ -297,7 +301,7 @@ def _legend(
             named.append(Span(f"{joint}{alphabet.markers[index % SERIES]} {series[index].name}{end}", style))
     short = _in_short(series, alphabet)
     rows: list[Row] = []
-    for entries in ([*told, *note, *named], [*told, *note, *short], [*told, *short]):
+    for entries in ([*told, *note, *named], [*told, *note, *short], [*told, *brief, *short], [*told, *short]):
         rows = flow(entries, cells)
         if len(rows) <= most:
             break
@@ -354,13 +358,13 @@ def _strange(
     if axes.is_log:
         kinds.append((alphabet.low, "0", lambda line: line == 0))
     for sign, what, test in kinds:
-        found = [test(line[axes.begins :]) for line in lines]
+        found = [axes.known(test(line)) for line in lines]
         whose = [index for index, those in enumerate(found) if those.any()]
         if not whose:
             continue
         longest = max(map(len, found))
         any_of = np.any([np.pad(those, (0, longest - len(those))) for those in found] or [nothing], axis=0)
-        steps = np.flatnonzero(any_of) + axes.begins + axes.first
+        steps = np.flatnonzero(any_of) + axes.first
         name = f"{series[whose[0]].name} " if len(whose) == 1 and len(lines) > 1 else ""
         yield f"{sign} {name}{what} {_ranges(steps.tolist(), alphabet)}"
 

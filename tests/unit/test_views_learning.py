@@ -21,6 +21,7 @@ from rnnstep.views.screen import screen
 from rnnstep.views.sentences import sentence, update_sentence
 from rnnstep.views.sentences_back import Back
 from rnnstep.views.worked import expansion
+from tests.unit.command_line import NAN_IN_DATA
 
 pytestmark = pytest.mark.usefixtures("unhurried")
 
@@ -246,6 +247,18 @@ def test_the_path_through_c_stands_beside_that_through_h() -> None:
     text = plain(gradients.gradients(scene_at("hello_lstm", "backward:1"), 90, 12))
     assert "‖∂c_T/∂c_t‖ through c" in text
     assert "‖∂h_T/∂h_t‖ through h" in text
+
+
+def test_gradients_that_are_not_finite_are_marked_as_far_as_the_way_back_has_come(tmp_path) -> None:
+    text = NAN_IN_DATA + '[target]\nvalues = [[1.0, 0.0], [0.5, 1.0], [0.2, 1.0]]\n[loss]\nname = "MSELoss"\n'
+    (tmp_path / "nan.toml").write_text(text, "utf-8")
+    session = Session.open(SessionRun.of(read(tmp_path / "nan.toml")))
+    told = [
+        plain(gradients.gradients(Scene(session.go(f"backward:{t}"), Look(torch="none")), 90, 12))
+        for t in (3, 2, 1)
+    ]
+    assert ["NaN 3 " in told[0], "NaN 2–3" in told[1], "NaN 1–3" in told[2]] == [True] * 3
+    assert all("×" in one.split("└")[0] for one in told)
 
 
 def test_an_update_of_what_is_tied_says_whose_shares_its_gradient_has():

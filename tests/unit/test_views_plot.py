@@ -155,8 +155,18 @@ def test_the_legend_says_what_is_not_finite_and_at_which_steps() -> None:
     assert plain(plot([Series("h", values)], 60, 8)).split("\n")[-1] == "× NaN 3–4  ▲ +∞ 2  ● h"
     two = plain(plot([Series("h[0]", values), Series("h[1]", [0.0] * 5)], 60, 8, alphabet=ASCII))
     assert two.split("\n")[-1] == "x h[0] NaN 3-4  ^ h[0] +inf 2  o h[0]  # h[1]"
-    log = plain(plot([Series("norm", [1.0, 0.0])], 60, 8, Axes(is_log=True, note="log scale")))
+    log = plain(plot([Series("norm", [1.0, 0.0])], 60, 8, Axes(is_log=True, note=("log scale", "log"))))
     assert log.split("\n")[-1] == "▼ 0 2  log scale  ● norm"
+    seen = Axes(is_known=np.array([False, True, False, True, True]))
+    assert plain(plot([Series("h", values)], 60, 8, seen)).split("\n")[-1] == "× NaN 4  ▲ +∞ 2  ● h"
+
+
+def test_a_logarithmic_scale_is_told_in_short_before_it_is_left_out() -> None:
+    names = ("‖∂L/∂h_t‖", "‖∂c_T/∂c_t‖ through c", "‖∂h_T/∂h_t‖ through h")
+    series = [Series(name, [1.0, 10.0 + k]) for k, name in enumerate(names)]
+    axes = Axes(is_log=True, note=("log scale", "log"))
+    for cells in (80, 60, 46, 43, 40):
+        assert any("log" in line for line in plain(plot(series, cells, 10, axes)).split("\n")[-2:])
 
 
 def test_a_legend_without_room_names_elements_in_brief() -> None:
