@@ -77,11 +77,11 @@ class Mark:
 
     @property
     def tells_nothing(self) -> bool:
-        """Whether the decimals are so few that nearly anything would be right: bounds wider than all of the value."""
+        """Whether the decimals are so few that nearly anything would be right: bounds as wide as the value is large."""
         is_given = ~np.isnan(self.given)
         with np.errstate(invalid="ignore"):
             size = np.max(np.abs(self.expected), where=np.isfinite(self.expected), initial=0.0)
-            return bool(is_given.any() and size and ((self.high - self.low)[is_given] >= 2 * size).all())
+            return bool(is_given.any() and size and ((self.high - self.low)[is_given] >= size).all())
 
     @property
     def label(self) -> str:
@@ -473,6 +473,11 @@ class Sheet:
         is_open = ~(np.isfinite(low) & np.isfinite(high))
         least, most = around(expected, decimals)
         return np.where(is_open, least, low), np.where(is_open, most, high)
+
+    def is_from_own(self, number: int) -> bool:
+        """Whether the writer's other numbers have a part in the bounds of an answer."""
+        nobodys = self._nobody.bounds_of(self.targets[number], self.decimals(number))
+        return not all(map(np.array_equal, self.bounds(number), nobodys))
 
     @cached_property
     def _nobody(self) -> Sheet:

@@ -53,8 +53,7 @@ def _answer(marked: Marks, index: int, mark: Mark, page: TextPage, *, with_hints
         yield f"    {page.say(_anything(mark, decimals, page))}"
     if mark.status != "wrong":
         return
-    written = marked.sheet.laid[index].numbers.decimals
-    yield from (f"    {line}" for line in _wrong(mark, written, decimals, page, with_hints=with_hints))
+    yield from (f"    {line}" for line in _wrong(marked, index, page, with_hints=with_hints))
     yield from (f"    {line}" for line in _remarks(marked, index, page, with_hints=with_hints))
 
 
@@ -71,10 +70,11 @@ def _as_written(value: float, decimals: int, page: TextPage) -> str:
     return f"{Decimal(repr(value)):.{decimals}f}".replace("-", page.alphabet.minus)
 
 
-def _wrong(
-    mark: Mark, written: NDArray[np.int64], decimals: int, page: TextPage, *, with_hints: bool
-) -> Iterator[str]:
+def _wrong(marked: Marks, index: int, page: TextPage, *, with_hints: bool) -> Iterator[str]:
     """Which entries are wrong, as they were written, and between which numbers they should lie."""
+    mark, decimals = marked.marks[index], marked.sheet.decimals(index)
+    written = marked.sheet.laid[index].numbers.decimals
+    is_from_own = not with_hints and marked.sheet.is_from_own(index)
     places = np.argwhere(mark.is_wrong)
     for place in places[:MOST_ENTRIES]:
         at = tuple(place.tolist())
@@ -88,17 +88,26 @@ def _wrong(
             for values in (mark.low, mark.high, mark.expected)
         )
         told = {"where": where, "found": found, "low": low, "high": high, "expected": expected}
-        yield page.say(
-            Text("{where}{found} is wrong: your own numbers give {low}; the run has {expected}", **told)
-            if low == high
-            else Text(
-                "{where}{found} is wrong: honest rounding gives {low} to {high} from your own numbers; the run has"
-                " {expected}",
-                **told,
-            )
-        )
+        yield page.say(_reason(told, is_exact=low == high, is_from_own=is_from_own))
     if len(places) > MOST_ENTRIES:
         yield page.say(Text("and {count} more", count=len(places) - MOST_ENTRIES))
+
+
+def _reason(told: dict[str, str], *, is_exact: bool, is_from_own: bool) -> Text:
+    """What a number should have been, and whether that comes of other numbers that were given."""
+    if is_exact and is_from_own:
+        return Text("{where}{found} is wrong: your own numbers give {low}; the run has {expected}", **told)
+    if is_exact:
+        return Text("{where}{found} is wrong: the run has {expected}", **told)
+    if is_from_own:
+        return Text(
+            "{where}{found} is wrong: honest rounding gives {low} to {high} from your own numbers; the run has"
+            " {expected}",
+            **told,
+        )
+    return Text(
+        "{where}{found} is wrong: honest rounding gives {low} to {high}; the run has {expected}", **told
+    )
 
 
 def _anything(mark: Mark, decimals: int, page: TextPage) -> Text:

@@ -205,6 +205,13 @@ _BACK = "bptt backpropagation through time gradient 梯度 反向传播 随时�
 _SHAPES = "shapes 形状 维度"
 
 KEYWORDS: Mapping[str, str] = {
+    "rnn_by_hand": "first rnn RNNCell tanh W_ih W_hh by hand paper 入门 手算 纸笔 循环神经网络",
+    "hello_ohlol": "first one-hot softmax training loop 入门 独热 训练 循环神经网络",
+    "layers_and_shapes": f"stacked num_layers bidirectional batch output h_n 堆叠 多层 双向 批 {_SHAPES}",
+    "back_through_time": f"backward autograd jacobian vanishing exploding 梯度消失 梯度爆炸 链式法则 {_BACK}",
+    "gates": "lstm gru cell state forget gate vanishing 门 遗忘门 细胞状态 长短期记忆 门控循环单元 梯度消失",
+    "names_to_countries": "embedding padding packing classification accuracy 嵌入 填充 分类 准确率 国家",
+    "eight_mistakes": "pitfalls bugs debugging zero_grad softmax detach 陷阱 错误 调试",
     "hello": f"rnn tanh one-hot 独热 循环神经网络 入门 first {_BACK}",
     "rnn_cell": "by hand paper 手算 纸笔",
     "initial_state": "initial hidden state 初始状态 h0",
@@ -249,7 +256,7 @@ KEYWORDS: Mapping[str, str] = {
     "pitfalls/last_output_of_both_directions": f"output[-1] h_n bidirectional 双向 packed padding 填充 最后一步 {_SHAPES}",
     "pitfalls/backward_inside_the_loop": f"retain_graph RuntimeError backward through the graph a second time {_BACK}",
 }
-"""Words that find a scenario beside its name, title and summary, in both languages."""
+"""Words that find a lesson or a scenario beside its name, title and summary, in both languages."""
 
 
 def course() -> tuple[CourseSection, ...]:

@@ -67,7 +67,7 @@ def _entry(name: str, path: Path, language: str, heading: Text) -> Entry:
     except (OSError, ValueError):
         table = {}
     both = [_words(table, key, other) for key in ("title", "summary") for other in LANGUAGES]
-    keywords = KEYWORDS.get(name, "") if bundled.name_of(path) == name else str(path)
+    keywords = KEYWORDS.get(name, "") if name in (bundled.name_of(path), lesson_name_of(path)) else str(path)
     title, summary = (_words(table, key, language) for key in ("title", "summary"))
     return Entry(name, path, title, summary, heading, keywords.lower(), " ".join(both).lower())
 

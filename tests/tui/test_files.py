@@ -129,7 +129,7 @@ def test_the_list_is_a_course_of_every_bundled_scenario():
     assert names[len(lessons)] == "hello"
     assert sorted(names[len(lessons) :]) == sorted(bundled.names())
     assert course() == COURSE
-    assert set(KEYWORDS) == set(bundled.names())
+    assert set(KEYWORDS) == {*bundled.names(), *lessons}
 
 
 @pytest.mark.parametrize(
@@ -145,6 +145,8 @@ def test_the_list_is_a_course_of_every_bundled_scenario():
         ("names", "names"),
         ("cell", "rnn_cell"),
         ("hello lst", "hello_lstm"),
+        ("bptt", "back_through_time"),
+        ("gradient", "back_through_time"),
     ],
 )
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -160,11 +162,15 @@ def test_every_name_finds_its_scenario_first(entry):
 @pytest.mark.parametrize(
     ("typed", "found"),
     [
-        ("bptt", {"hello", "vanishing", "exploding"}),
-        ("梯度", {"vanishing", "exploding", "pitfalls/no_zero_grad"}),
+        ("bptt", {"back_through_time", "hello", "vanishing", "exploding"}),
+        ("随时间反向传播", {"back_through_time", "hello"}),
+        ("backprop", {"back_through_time", "hello"}),
+        ("细胞状态", {"gates", "lstm"}),
+        ("pitfalls", {"eight_mistakes", "pitfalls/oholo"}),
+        ("梯度", {"back_through_time", "vanishing", "exploding", "pitfalls/no_zero_grad"}),
         ("nan", {"exploding", "relu"}),
         ("遗忘门", {"lstm_by_hand", "vanishing_lstm"}),
-        ("gradient", {"vanishing", "exploding"}),
+        ("gradient", {"back_through_time", "vanishing", "exploding"}),
         ("padding", {"packed"}),
         ("填充", {"packed"}),
         ("shapes", {"rnn", "multilayer"}),

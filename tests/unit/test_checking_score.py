@@ -225,3 +225,41 @@ def test_digits_are_cut_only_where_cutting_gives_the_number(name: str, answer: s
     out = capsys.readouterr().out
     assert "✗" in out
     assert "digits cut off" not in out
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (
+            ["h_1 = 0.5 0.25 -0.48 -0.09"],
+            ["0.5 is wrong: honest rounding gives 0.200 to 0.230; the run has 0.215"],
+        ),
+        (
+            ["h_1 = 0.5 0.25 -0.48 -0.09", "h_2 = 0.9 0.2 0.3 0.4"],
+            ["gives 0.200 to 0.230; the run", "from your own numbers; the run has 0.44"],
+        ),
+        (
+            ["h_1 = 0.215 0.251 -0.484 -0.094", "h_3 = 0.9 0.2 0.3 0.4"],
+            ["from your own numbers; the run"],
+        ),
+        (
+            ["h_3 = 0.215 0.251 -0.484 -0.094", "h_1 = 0.9 0.2 0.3 0.4"],
+            ["0.9 is wrong: honest rounding gives 0.0"],
+        ),
+    ],
+)
+def test_own_numbers_are_told_of_where_they_have_a_part(
+    capsys: pytest.CaptureFixture[str], lines: list[str], told: list[str]
+) -> None:
+    main(["check", "hello", *lines])
+    out = capsys.readouterr().out
+    assert all(words in out for words in told)
+    assert out.count("from your own numbers") >= (len(told) > 1)
+    assert ("own numbers" in out) == any("own numbers" in words for words in told) or len(lines) > 1
+
+
+def test_few_decimals_of_a_loss_are_told_beside_its_mark(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["check", "hello", "loss = 2"])
+    assert "so few decimals tell nothing: anything from" in capsys.readouterr().out
+    main(["check", "hello", "loss = 7.0420"])
+    assert "few decimals" not in capsys.readouterr().out

@@ -147,8 +147,12 @@ TABLE = {
     "write more decimals, or more numbers": "多写几位小数，或者多写几个数",
     "work out {name} next, or write more decimals": "接下来算 {name}，或者多写几位小数",
     "{right} of {count} right": "{count} 个答案，对了 {right} 个",
+    "{where}{found} is wrong: the run has {expected}": "{where}{found} 不对：程序算得 {expected}",
+    "{where}{found} is wrong: honest rounding gives {low} to {high}; the run has {expected}": (
+        "{where}{found} 不对：按规则舍入，应在 {low} 到 {high} 之间；程序算得 {expected}"
+    ),
     "{where}{found} is wrong: your own numbers give {low}; the run has {expected}": (
-        "{where}{found} 不对：由你自己的数应得 {low}；这次运行的结果是 {expected}"
+        "{where}{found} 不对：由你自己的数应得 {low}；程序算得 {expected}"
     ),
     "{where}{found} is wrong: honest rounding gives {low} to {high} from your own numbers; the run has"
     " {expected}": (
