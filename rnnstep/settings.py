@@ -16,9 +16,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rnnstep.errors import RnnstepError
+from rnnstep.errors import RnnstepError, UsageError
 from rnnstep.folders import CONFIG, config_file
-from rnnstep.language import LANGUAGES
+from rnnstep.language import LANGUAGES, Text
+from rnnstep.language.printable import printable
 from rnnstep.scenario.keys import MOST_DECIMALS
 
 THEMES = ("dark", "light", "high-contrast", "16")
@@ -67,8 +68,10 @@ NAMES = tuple(_USABLE)
 def read_settings() -> Settings:
     """Read the file; a setting that cannot be used is left out, and so are all of a file that is no TOML."""
     path = config_file(CONFIG)
-    if path is None or not path.is_file():
+    if path is None or not path.exists():
         return Settings()
+    if not path.is_file():
+        return Settings(is_whole=False)
     from rnnstep.scenario.file.parse_toml import parse_toml
 
     try:
@@ -87,8 +90,10 @@ def read_settings() -> Settings:
 def problems() -> RnnstepError | None:
     """Find out what is wrong in the file: file, line and column, what was found, what is expected; None if nothing."""
     path = config_file(CONFIG)
-    if path is None or not path.is_file():
+    if path is None or not path.exists():
         return None
+    if not path.is_file():  # a pipe would be waited for
+        return UsageError(no_regular_file(path))
     from rnnstep.scenario.file.document import Limits
     from rnnstep.scenario.file.source import open_document
 
@@ -106,10 +111,17 @@ def problems() -> RnnstepError | None:
     return None
 
 
+def no_regular_file(path: Path) -> Text:
+    """What is to be said where a folder, a pipe or a device stands in the place of a file of settings."""
+    return Text("cannot read {path}: it is no regular file", path=printable(str(path)))
+
+
 def lines_of(path: Path) -> Mapping[str, int]:
     """Give the line, from 1, of each key that stands above all tables of a file; none where it cannot be read."""
     from rnnstep.scenario.file.positions import positions
 
+    if not path.is_file():
+        return {}
     try:
         with path.open("rb") as file:
             found = positions(file.read(_LARGEST).decode("utf-8", "replace"))

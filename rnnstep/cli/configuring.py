@@ -74,7 +74,7 @@ def _shown(path: Path | None) -> str:
 
 def _wrong_keys(speech: str) -> list[str]:
     path = config_file(KEYS)
-    if path is None or not path.is_file():
+    if path is None or not path.exists():
         return []
     from rnnstep.tui.keymap import read_keymap
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from rnnstep.folders import KEYS, config_file
 from rnnstep.language import Text
 from rnnstep.language.printable import printable
 from rnnstep.scenario.keys import closest
-from rnnstep.settings import lines_of
+from rnnstep.settings import lines_of, no_regular_file
 from rnnstep.views.commands import BY_ID
 
 _MODIFIERS = re.compile(r"(?:(?:ctrl|shift|alt|super)\+)*")
@@ -32,8 +32,10 @@ class Keymap:
 def read_keymap() -> Keymap:
     """Read the user's keys; what is wrong is told and the rest used."""
     path = config_file(KEYS)
-    if path is None or not path.is_file():
+    if path is None or not path.exists():
         return Keymap({})
+    if not path.is_file():
+        return Keymap({}, (no_regular_file(path),))
     from rnnstep.scenario.file.parse_toml import parse_toml
 
     try:
@@ -50,7 +52,23 @@ def read_keymap() -> Keymap:
             keys[name] = ",".join(key.strip() for key in value.split(","))
         else:
             problems.append(_problem(f"{path}:{lines.get(name, 1)}", problem))
+    problems += [_problem(f"{path}:{lines.get(name, 1)}", text) for name, text in _taken(keys)]
     return Keymap(keys, tuple(problems))
+
+
+def _taken(keys: Mapping[str, str]) -> Iterator[tuple[str, Text]]:
+    """Of each command that takes a key of another one's, its name and what is to be said of it."""
+    others = {_sent(key): name for name, command in BY_ID.items() if name not in keys for key in command.keys}
+    for name, given in keys.items():
+        for key in given.split(","):
+            other = others.setdefault(_sent(key), name)
+            if other != name:
+                yield name, Text("`{name}`: `{key}` is taken from `{other}`", name=name, key=key, other=other)
+
+
+def _sent(key: str) -> str:
+    """A key by the character that it sends, `?` of `question_mark`, or by its name."""
+    return key if len(key) == 1 else key_to_character(key) or key
 
 
 def shown(keys: str) -> str:
@@ -90,7 +108,7 @@ def is_key(key: str) -> bool:
     if bare in KEY_TO_UNICODE_NAME or bare in REPLACED_KEYS:
         return True
     try:
-        unicodedata.lookup(bare.replace("_", " "))
+        sign = unicodedata.lookup(bare.replace("_", " "))
     except KeyError:
         return False
-    return True
+    return unicodedata.category(sign) != "So"  # no pictures

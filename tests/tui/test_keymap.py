@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
-from rnnstep.folders import KEYS, config_file
+from rnnstep.folders import CONFIG, KEYS, config_file
+from rnnstep.settings import lines_of, problems, read_settings
 from rnnstep.tui.keymap import is_key, read_keymap, shown
 
 
@@ -29,6 +32,40 @@ def test_entries_are_taken_and_bad_ones_told():
     assert all(str(config_file(KEYS)) in text for text in told)
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('right = "q"', ":1: `right`: `q` is taken from `quit`"),
+        ('left = "h"\nright = "l,?"', ":2: `right`: `?` is taken from `help`"),
+        ('right = "l"\nleft = "l"', ":2: `left`: `l` is taken from `right`"),
+        ('right = "q"\nquit = "Q"', None),
+        ('right = "right,l"', None),
+    ],
+)
+def test_a_key_that_is_taken_from_another_command_is_told_and_used(text, told):
+    write(text)
+    found = read_keymap()
+    assert "right" in found.keys
+    assert [problem.into("en").removeprefix(str(config_file(KEYS))) for problem in found.problems] == (
+        [] if told is None else [told]
+    )
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+def test_what_is_no_file_is_told_and_not_waited_for(kind):
+    config_file(KEYS).parent.mkdir(parents=True)
+    for name in (KEYS, CONFIG):
+        if kind == "folder":
+            config_file(name).mkdir()
+        else:
+            os.mkfifo(config_file(name))
+    assert read_keymap().keys == {}
+    assert "no regular file" in read_keymap().problems[0].into("en")
+    assert not read_settings().is_whole
+    assert "no regular file" in problems().into("en")
+    assert lines_of(config_file(CONFIG)) == {}
+
+
 @pytest.mark.parametrize("text", ["right =", "\x00", "[right]\n[right]"])
 def test_a_file_that_is_no_toml_is_told(text):
     write(text)
@@ -42,7 +79,7 @@ def test_what_terminals_send_is_a_key(key):
     assert is_key(key)
 
 
-@pytest.mark.parametrize("key", ["", "xx", "ctrl+", "hyper+x"])
+@pytest.mark.parametrize("key", ["", "xx", "ctrl+", "hyper+x", "ctrl+banana", "snowman"])
 def test_what_they_do_not_send_is_none(key):
     assert not is_key(key)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 TABLE = {
     # ── help ──
+    "cannot read {path}: it is no regular file": "无法读取 {path}：它不是普通文件",
     "Usage: {usage}": "用法：{usage}",
     "Options:": "选项：",
     "Commands:": "命令：",

@@ -183,6 +183,7 @@ TABLE = {
     "`{name}` is no command": "没有 `{name}` 这个命令",
     "`{name}` is no command; did you mean `{near}`?": "没有 `{name}` 这个命令；是不是想写 `{near}`？",
     '`{name}`: expected keys as in "x" or "x,ctrl+x"': '`{name}`：应写成 "x" 或 "x,ctrl+x" 这样的按键',
+    "`{name}`: `{key}` is taken from `{other}`": "`{name}`：`{key}` 原来是 `{other}` 的按键，现在被占用了",
     "`{name}`: `{key}` is no key": "`{name}`：`{key}` 不是按键",
     "search the commands": "查找命令",
     # pages
