@@ -59,6 +59,11 @@ def title(scene: Scene, name: str) -> str:
     """What a plot of `names` is called."""
     if name == GATES:
         return scene.look.say(Text("gates of element {number} over time", number=_element(scene)))
+    count = size_of(scene.done.by_key[scene.recurrent_key], name)
+    if count > SERIES:
+        first = _first(scene)
+        drawn = scene.look.alphabet.spell(f"{name}[{first}–{min(count, first + SERIES) - 1}]")
+        return scene.look.say(Text("{drawn} of {count} over time", drawn=drawn, count=count))
     return scene.look.say(Text("{name} over time", name=name))
 
 
@@ -84,7 +89,7 @@ def chart(scene: Scene, name: str, cells: int, height: int) -> RowBlock:
     if name == GATES:
         lines = _gates(scene.run, spot, scene.row, _element(scene))
     else:
-        lines = _elements(scene.run, spot, scene.row, name, _element(scene) // SERIES * SERIES)
+        lines = _elements(scene.run, spot, scene.row, name, _first(scene))
     return _plotted(scene, spot, lines, cells, height)
 
 
@@ -169,6 +174,11 @@ def _element(scene: Scene) -> int:
     block = scene.done.by_key[spot.key]
     of_forward = size_of(block, next(iter(block.program.states)))
     return spot.element if size_of(scene.block, spot.operation) == of_forward else 0
+
+
+def _first(scene: Scene) -> int:
+    """The first of the elements that are drawn together, among them the cursor's."""
+    return _element(scene) // SERIES * SERIES
 
 
 def _plotted(scene: Scene, spot: Spot, lines: _Lines, cells: int, height: int) -> RowBlock:

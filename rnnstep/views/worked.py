@@ -248,18 +248,28 @@ def rounding_in_words(scene: Scene, found: Expansion, done: Worked) -> Row:
     if done.is_rounded and are_finite and not math.isfinite(found.value):
         name = scene.scenario.dtype.name
         text = Text("larger than the largest number of {dtype}, {most}", dtype=name, most=_LARGEST[name])
-    elif done.is_rounded and not are_finite:  # no rounding: ∞ that relu does not let through
+    elif done.is_rounded and not are_finite and math.isfinite(found.value):  # relu, whose sum is not above 0
+        text = Text("what is not finite does not get through here")
+    elif done.is_rounded and not are_finite:
         return ()
     elif done.is_rounded:
         key = look.key(BY_ID["more_decimals"])
         text = Text("≈ about equal: all numbers are rounded; {key} shows more", key=key)
-    elif done.guard == 1:
+    elif done.guard and _most_decimals(scene, found, done.guard) == look.decimals + 1:
         text = Text("one more digit here, so that it adds up")
     elif done.guard:
         text = Text("a few more digits here, so that it adds up")
     else:
         return ()
     return (Span(look.say(text), "dim"),)
+
+
+def _most_decimals(scene: Scene, found: Expansion, guard: int) -> int:
+    """The decimals of the longest of an element's numbers as they are written: small ones have more than others."""
+    texts = (
+        _written(scene, token, guard, is_by_name=False) for token in found.tokens if token.kind == "value"
+    )
+    return max((len(text.partition(".")[2]) for text in texts), default=0)
 
 
 def _kept(found: Expansion, current: int | None, shown: int) -> frozenset[int]:

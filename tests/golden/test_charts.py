@@ -6,7 +6,7 @@ import pytest
 
 from rnnstep.engine.watch import Watch
 from rnnstep.scenario import bundled
-from rnnstep.scenario.read import read
+from rnnstep.scenario.read import read, read_text
 from rnnstep.session.run import SessionRun
 from rnnstep.session.session import Session
 from rnnstep.views import charts, gradients, learning
@@ -129,3 +129,17 @@ def test_a_watch_over_all_steps_is_its_value_at_each(name, text):
             index = done.row_index(key, t, 0)
             row = whole[index] if whole.ndim > 1 else whole
             assert found[t].tolist() == row.reshape(-1).tolist()
+
+
+@pytest.mark.parametrize(
+    ("place", "title"),
+    [
+        ("2/L0/h", "h[0–5] of 20 over time"),
+        ("2/L0/h[7]", "h[6–11] of 20 over time"),
+        ("2/L0/h[19]", "h[18–19] of 20 over time"),
+    ],
+)
+def test_a_plot_of_some_elements_says_of_how_many(place, title):
+    text = "[input]\nrandom = {shape = [3, 2], seed = 1}\n[recurrent]\nmodule = 'RNN'\nhidden_size = 20\n[weights]\nseed = 1\n"
+    session = Session.open(SessionRun.of(read_text(text))).go(place)
+    assert charts.title(Scene(session, Look(torch="none")), "h") == title

@@ -277,3 +277,15 @@ def test_every_view_draws_what_is_not_finite(name, value):
             assert [row_width(row) for row in rows] == [120] * 35
         screen(place, Look(torch="none", language="zh", decimals=1), 200, 60)
         follow(place)
+
+
+def test_where_relu_lets_nothing_through_nan_becomes_0_and_it_is_said(tmp_path):
+    text = (
+        "[input]\nvalues = [[2.0], [1.0]]\n[recurrent]\nmodule = 'RNN'\nhidden_size = 2\nnonlinearity = 'relu'\n"
+        "[weights]\nweight_ih_l0 = [[0.0], [0.0]]\nweight_hh_l0 = [[0.0, 0.0], [0.0, 0.0]]\nbias_ih_l0 = [-1.0, 1.0]\n"
+        "bias_hh_l0 = [0.0, 0.0]\n[target]\nvalues = [[0.0, 0.0], [nan, nan]]\n[loss]\nname = 'MSELoss'\n"
+    )
+    session = opened(tmp_path, text).go("backward:2/L0/∂a[0]")
+    shown = plain(screen(session, Look(torch="none"), 80, 24))
+    assert "∂a[0] = NaN·(−1 > 0) ≈ 0.0000" in shown
+    assert "what is not finite does not get through here" in shown
