@@ -32,11 +32,8 @@ from rnnstep.language.printable import printable
 
 MOST_UPDATES = 3  # in a row that are worked out from the writer's own numbers
 
-UNFIT = (
-    KeyError,
-    IndexError,
-    ValueError,
-)  # what a slip raises whose lines or shapes do not fit a cell after all
+# What a slip raises whose lines or shapes do not fit a cell after all.
+UNFIT = (KeyError, IndexError, ValueError)
 
 
 _TELLING = 100  # whole numbers from there on have enough digits to say how they are rounded

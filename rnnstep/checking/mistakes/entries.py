@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnstep.checking.mistakes.cutting import Cut
 from rnnstep.checking.own_numbers import Place
-from rnnstep.checking.rounding import ON_GRID, Cut, Rounded
+from rnnstep.checking.rounding import ON_GRID, Rounded
 from rnnstep.checking.slip import Slip
 from rnnstep.equations.intervals import Interval
 from rnnstep.equations.operations import Array
