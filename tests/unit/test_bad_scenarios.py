@@ -570,3 +570,10 @@ def test_a_link_out_of_the_folder_is_followed_only_when_allowed(tmp_path: Path) 
     with pytest.raises(ScenarioError, match=r"scenario.toml:2:1: `file`: \"inside.csv\" lies outside"):
         read(path)
     assert read(path, Limits(allow_outside=True)).recurrent.input_size == 2
+
+
+@pytest.mark.parametrize("name", ["target", "title", "texts", "decoder"])
+def test_an_input_of_which_only_a_sequence_beside_it_is_given_has_nothing_itself(name: str) -> None:
+    """Also where the sequence's name is nearly a key's."""
+    text = f'vocabulary = ["a", "b"]\n[input.{name}]\nshift = "a"\n[recurrent]\nmodule = "RNN"\nhidden_size = 2\n'
+    assert any("[input]: expected one of" in english for _, english, _ in problems(text))

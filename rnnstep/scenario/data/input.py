@@ -7,6 +7,7 @@ a padded batch are real; `windows` cuts one long series into many rows.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -189,9 +190,10 @@ def read_input(
         beside = sequence_tables(document)
         table.known(*KEYS["input"], *beside)
     else:
+        beside = {}
         table = Table(document, ("input", sequence), sequence_tables(document)[sequence])
         table.known(*KEYS["input.sequence"])
-    source = _one_source(table)
+    source = _one_source(table, beside)
     if source is None:
         return None
     size = recurrent_table.raw("input_size")
@@ -289,11 +291,11 @@ def _shifted_values(reading: _Reading, values: Floats) -> Floats | None:
     return np.concatenate((before, values[:-1]))
 
 
-def _one_source(table: Table) -> str | None:
+def _one_source(table: Table, named: Container[str]) -> str | None:
     given = [key for key in table.keys() if key in SOURCES]
     if len(given) == 1:
         return given[0]
-    if table.lacks(*SOURCES):
+    if table.lacks(*SOURCES, named=named):
         table.problem((), Text("[input]: expected one of {keys}", keys=listed(SOURCES)))
     for key in given[1:]:
         message = Text("`{key}`: there is `{first}` already; give one of the two", key=key, first=given[0])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,10 +90,10 @@ class Table:
             message = Text("`{key}`: unknown key; known are {known}", key=_cut(key), known=listed(allowed))
         self.problem(key, message)
 
-    def lacks(self, *keys: str) -> bool:
-        """Whether none of `keys` is there, nor one that was meant to be one of them."""
+    def lacks(self, *keys: str, named: Container[str] = ()) -> bool:
+        """Whether none of `keys` is there, nor one that was meant to be one of them; what is `named` so is none."""
         known = KEYS.get(self._kind, ())
-        meant = (key if key in known else closest(key, known) for key in self._data)
+        meant = (key if key in known else closest(key, known) for key in self._data if key not in named)
         return not any(key in keys for key in meant)
 
     def missing(self, key: str, expected: Text) -> None:
