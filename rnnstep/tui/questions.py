@@ -48,13 +48,25 @@ def _go(debugger: Host) -> Question:
 
     session = debugger.session
     assert session is not None
+    key, name = _example(session)
     return Question(
         Text(
-            "go to a place: 3 is step 3, 3/L0/hh[1] element 1 of hh there, hh that of this step; Tab completes"
+            "go to a place: 3 is step 3, 3/{key}/{name}[1] element 1 of {name} there, {name} that of this step;"
+            " Tab completes",
+            key=key,
+            name=name,
         ),
         lambda text: _moving(debugger, lambda session: session.go(text)),
         complete=lambda text: completions(session, text),
     )
+
+
+def _example(session: Session) -> tuple[str, str]:
+    """A block of the scenario, a recurrent one if there is any, and a line of it: `hh` where that is one."""
+    blocks = session.run.learning.structure.stage(0, "forward").blocks
+    block = next((block for block in blocks if block.kind == "recurrent"), blocks[0])
+    names = block.program.names
+    return block.key, next((name for name in names if name.startswith("hh")), names[-1])
 
 
 def _edit(debugger: Host) -> Question:

@@ -136,8 +136,9 @@ TABLE = {
     ),
     "start: → computes the first place, ↑ goes out again": "开头：→ 算出第一处，↑ 回到外层",
     # prompts
-    "go to a place: 3 is step 3, 3/L0/hh[1] element 1 of hh there, hh that of this step; Tab completes": (
-        "转到：3 是第 3 步，3/L0/hh[1] 是那里 hh 的元素 1，hh 是当前这一步的；Tab 补全"
+    "go to a place: 3 is step 3, 3/{key}/{name}[1] element 1 of {name} there, {name} that of this step;"
+    " Tab completes": (
+        "转到：3 是第 3 步，3/{key}/{name}[1] 是那里 {name} 的元素 1，{name} 是当前这一步的；Tab 补全"
     ),
     "change a weight, a bias, x or h_0, for example W_hh[0,2] = 0.5": "修改一个权重、偏置、x 或 h_0，例如 W_hh[0,2] = 0.5",
     "watch an expression at every step: norm(h), max(abs(h)), h[0] - h_prev[0]": (
