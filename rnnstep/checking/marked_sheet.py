@@ -240,7 +240,10 @@ class Marks:
             is_quick: for who cannot wait: fewer steps are gone back, and no two mistakes at once are tried.
         """
         rank = self._ranks.get(number, MOST_REMARKED)
-        work = 0 if rank >= MOST_REMARKED else QUICK if is_quick or rank >= MOST_THOROUGH else THOROUGH
+        is_quick = (
+            is_quick or rank >= MOST_THOROUGH or number in self.sheet.stock
+        )  # which took no work to write
+        work = 0 if rank >= MOST_REMARKED else QUICK if is_quick else THOROUGH
         if (number, work) not in self._remarks:
             self._remarks[number, work] = (
                 self._remarked(number, work) if work else Remarks(was_searched=False)

@@ -263,3 +263,8 @@ def test_few_decimals_of_a_loss_are_told_beside_its_mark(capsys: pytest.CaptureF
     assert "so few decimals tell nothing: anything from" in capsys.readouterr().out
     main(["check", "hello", "loss = 7.0420"])
     assert "few decimals" not in capsys.readouterr().out
+
+
+def test_a_stock_answer_is_not_two_mistakes_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["check", "hello", "h_1 = 0.000 0.000 0.000 0.000"])
+    assert "two mistakes at once" not in capsys.readouterr().out
