@@ -9,7 +9,7 @@ from rnnstep.language import Text
 from rnnstep.modules.module import NetworkModule
 from rnnstep.program.literals import tensor
 from rnnstep.program.loss import added_lines
-from rnnstep.program.own_cell import module_name, safe, variable
+from rnnstep.program.own_cell import identifier, module_name, safe, variable
 from rnnstep.program.source import ProgramSource, indented
 
 
@@ -368,7 +368,7 @@ def _scores(source: ProgramSource) -> Iterator[str]:
         case "last":
             read = "output[:, -1]" if recurrent.batch_first and source.scenario.is_batched else "output[-1]"
     for module in source.above:
-        gives = "logits" if module is source.scenario.head else f"{module.key}_out"
+        gives = "logits" if module is source.scenario.head else f"{identifier(module.key)}_out"
         yield from applied(source, module, read, gives, has_steps=not source.has_one_a_row)
         read = gives
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import keyword
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import partial
 
@@ -45,6 +46,74 @@ _NAMES = """
     said right count tested mean text_at label_at rows own direction
     DotAttention ScaledDotAttention GeneralAttention AdditiveAttention
 """
+# What begins or ends so is the program's own: `x_target` of a sequence, `encoder_out` and `decoder_h_n` of a module.
+_BEFORE = ("x_", "indices_", "values_", "lengths_", "is_alive_", "target_")
+_AFTER = ("_out", "_outs", "_t", "_x", "_h", "_c", "_n", "_0", "_first", "_before", "_new", "_u")
+# What an nn.ModuleDict has already, which keeps no module of that name.
+_OF_MODULES = frozenset(
+    [
+        "T_destination",
+        "add_module",
+        "apply",
+        "bfloat16",
+        "buffers",
+        "call_super_init",
+        "children",
+        "clear",
+        "compile",
+        "cpu",
+        "cuda",
+        "double",
+        "dump_patches",
+        "eval",
+        "extra_repr",
+        "float",
+        "forward",
+        "get_buffer",
+        "get_extra_state",
+        "get_parameter",
+        "get_submodule",
+        "half",
+        "ipu",
+        "items",
+        "keys",
+        "load_state_dict",
+        "modules",
+        "mtia",
+        "named_buffers",
+        "named_children",
+        "named_modules",
+        "named_parameters",
+        "parameters",
+        "pop",
+        "register_backward_hook",
+        "register_buffer",
+        "register_forward_hook",
+        "register_forward_pre_hook",
+        "register_full_backward_hook",
+        "register_full_backward_pre_hook",
+        "register_load_state_dict_post_hook",
+        "register_load_state_dict_pre_hook",
+        "register_module",
+        "register_parameter",
+        "register_state_dict_post_hook",
+        "register_state_dict_pre_hook",
+        "requires_grad",
+        "set_extra_state",
+        "set_submodule",
+        "share_memory",
+        "state_dict",
+        "to",
+        "to_empty",
+        "train",
+        "training",
+        "type",
+        "update",
+        "values",
+        "xpu",
+        "zero_grad",
+    ]
+)
 _MODULES = frozenset((Embedding.key, *(module.key for module in above_recurrent().values())))
 _TAKEN = frozenset(_NAMES.split()) | _MODULES
 
@@ -106,7 +175,18 @@ def module_name(key: str) -> str:
     """Give what the program calls a module: `linear`, `encoder`; `NAME_out` is what a module gave."""
     if key in _MODULES:
         return key
-    return f"{key}_" if key.rstrip("_") == "entering" or key.rstrip("_").endswith("_out") else safe(key)
+    if identifier(key) != key:
+        return identifier(key)
+    word = key.rstrip("_")
+    is_taken = word in ("entering", "x", *_OF_MODULES) or word.startswith(_BEFORE) or word.endswith(_AFTER)
+    return f"{key}_" if is_taken else safe(key)
+
+
+def identifier(name: str) -> str:
+    """Give a name as Python can read it, and reads it as no other: `x²` is `x_b2_u`, and what ends so gets a mark."""
+    if name.isidentifier() and unicodedata.normalize("NFKC", name) == name:
+        return name
+    return re.sub(r"\W", lambda sign: f"_{ord(sign[0]):x}", name, flags=re.ASCII) + "_u"
 
 
 def safe(name: str) -> str:

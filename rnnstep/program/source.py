@@ -11,7 +11,7 @@ from rnnstep.modules.module import NetworkModule
 from rnnstep.modules.recurrent import Recurrent
 from rnnstep.network.description import INPUT, sequence_read
 from rnnstep.program.literals import quoted
-from rnnstep.program.own_cell import function_name, module_name, variable
+from rnnstep.program.own_cell import function_name, identifier, module_name, variable
 from rnnstep.scenario import bundled
 from rnnstep.scenario.model import Batch, Loss, Scenario, Training
 from rnnstep.scenario.origins import Origins
@@ -226,7 +226,7 @@ class ProgramSource:
     @property
     def output(self) -> str:
         """The name of what the recurrent module gives."""
-        return "output" if self.is_last else f"{self.recurrent.key}_out"
+        return "output" if self.is_last else f"{identifier(self.recurrent.key)}_out"
 
     @property
     def function(self) -> str:
@@ -358,7 +358,7 @@ class ProgramSource:
 
 def along(name: str, sequence: str) -> str:
     """What the program calls a thing of a sequence: `x`, of another than the first `x_target`."""
-    return name if sequence == INPUT else f"{name}_{sequence}"
+    return name if sequence == INPUT else f"{name}_{identifier(sequence)}"
 
 
 def results(scenario: Scenario) -> list[str]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from torch import nn
 
 from rnnstep.errors import ScenarioError
 from rnnstep.language import Text
@@ -149,3 +150,46 @@ def test_a_cell_may_be_called_as_a_module_above_it(tmp_path):
         )
         for rest in ("", values(4, 3, 3), values(4, 3, 3) + SGD):
             agrees(scenario_in(tmp_path, f"{NUMBERS}{layers}{SEED}{rest}{cell}"))
+
+
+TWO = """
+[[layers]]
+name = "{first}"
+module = "GRU"
+hidden_size = 3
+[[layers]]
+name = "{second}"
+module = "LSTM"
+hidden_size = 3
+"""
+
+
+def test_a_layer_may_be_called_as_anything_that_the_program_or_torch_names(tmp_path):
+    """Also what Python cannot read, `x²`, or reads as another name, `ﬁ` and `fi`."""
+    rest = f"{SEED}{values(4, 3, 3)}{SGD}"
+    numbers = Numbers(
+        complete(scenario_in(tmp_path, f"{NUMBERS}{TWO.format(first='one', second='two')}{rest}"))
+    )
+    program = torch_program(scenario_in(tmp_path, f"{NUMBERS}{TWO.format(first='one', second='two')}{rest}"))
+    tokens = tokenize.generate_tokens(io.StringIO(program).readline)
+    taken = {token.string for token in tokens if token.type == tokenize.NAME} - {"one", "two"}
+    of_modules = {name for name in dir(nn.ModuleDict()) if not name.startswith("_")}
+    for name in [
+        *sorted(taken | of_modules),
+        "x²",
+        "é",
+        "ﬁ",
+        "名",
+        "𝐱",
+        "two_h",
+        "x_b2_u",
+        "one_t",
+        "two_out",
+        "to_",
+    ]:
+        text = TWO.format(first=name, second={"ﬁ": "fi", "x²": "x_b2_u", "to_": "to"}.get(name, "two"))
+        try:
+            scenario = scenario_in(tmp_path, f"{NUMBERS}{text}{rest}")
+        except ScenarioError:  # a word of places
+            continue
+        agrees(scenario, numbers)
