@@ -33,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         gc.enable()
         status = run(given)
-        sys.stdout.flush()
+        if sys.stdout is not None and not sys.stdout.closed:  # as a program that was run may have left it
+            sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:

@@ -107,8 +107,9 @@ def run(program: UserProgram, when: str | None, save: str | None, say: Say) -> i
         with after_import("torch", watched.begin):
             program.run()
         watched.look_at_the_rest(say)
+        status = 0
     except SystemExit as error:
-        return _status(error.code)
+        status = _status(error.code)
     except UsageError:
         raise
     except KeyboardInterrupt as error:
@@ -118,7 +119,7 @@ def run(program: UserProgram, when: str | None, save: str | None, say: Say) -> i
         return watched.after(error, program.stem, save, say)
     finally:
         watched.close()
-    return 0
+    return watched.after_end(status, program.stem, save, say)
 
 
 class _Watched:
@@ -145,6 +146,18 @@ class _Watched:
         """Watch no more."""
         if self._watch is not None:
             self._watch.close()
+
+    def after_end(self, status: int, stem: str, save: str | None, say: Say) -> int:
+        """Tell a finding that the program caught, as `except:` does, or a thread; give the exit status."""
+        finding = None if self._watch is None else self._watch.finding
+        if self._watch is None or finding is None:
+            return status
+        from rnnstep.capturing.after_finding import after_finding
+
+        say(finding.text)
+        say(Text("the program caught what stops it there, and went on to its end"))
+        after_finding(self._watch.seen, finding, stem, save, say)
+        return FOUND
 
     def after(self, error: BaseException, stem: str, save: str | None, say: Say) -> int:
         """Tell what ended the program, and what is known of it; give the exit status."""

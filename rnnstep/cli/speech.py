@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Sequence
 
@@ -28,10 +29,13 @@ def say(message: Text, language: str) -> None:
 
 
 def say_plainly(text: str) -> None:
-    """Write a text to standard error, whatever its encoding can spell."""
+    """Write a text to standard error, whatever its encoding can spell; nowhere if a program that was run has closed it."""
+    if sys.stderr is None or sys.stderr.closed:
+        return
     line = printable(text, is_multiline=True) + "\n"
     encoding = sys.stderr.encoding or "utf-8"
-    sys.stderr.write(line.encode(encoding, "backslashreplace").decode(encoding))
+    with contextlib.suppress(OSError):
+        sys.stderr.write(line.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def can_spell(text: str) -> bool:

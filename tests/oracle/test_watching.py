@@ -249,6 +249,37 @@ def test_a_finding_exits_1_says_where_and_saves(tmp_path):
     assert "rnnstep-train-2" in third.stderr  # nothing is written over
 
 
+PASSED_OVER = {
+    "caught": "try:\n    f()\nexcept:\n    print('on')",
+    "exit": "try:\n    f()\nfinally:\n    sys.exit(0)",
+    "thread": "t = threading.Thread(target=f)\nt.start()\nt.join()",
+    "errors closed": "sys.stderr.close()\nf()",
+    "no streams": "sys.stdout = sys.stderr = None\nf()",
+}
+
+
+@pytest.mark.parametrize("way", PASSED_OVER)
+def test_a_finding_is_kept_whatever_the_program_does_about_it(tmp_path, way):
+    program = (
+        "import sys, threading, torch\nfrom torch import nn\n"
+        "def f():\n    nn.LSTM(2, 3)(torch.full((2, 1, 2), float('nan')))\n"
+    )
+    done = run("train.py", folder=tmp_path, program=program + PASSED_OVER[way])
+    assert done.returncode == 1
+    assert (tmp_path / "rnnstep-train" / "000-lstm-0.toml").is_file()
+    if way in ("caught", "exit", "thread"):
+        assert "1/L0/ih_i[0]: NaN" in done.stderr
+        assert "the program caught what stops it there" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "end", ["sys.stdout.close()", "sys.stdout = None", "sys.stdout = io.StringIO(); sys.stdout.close()"]
+)
+def test_a_program_may_close_its_output(tmp_path, end):
+    done = run("train.py", folder=tmp_path, program=f"import io, sys, torch\nprint('a')\n{end}\n")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "a\n", "")
+
+
 ARGUMENTS = """
 import os, sys
 print(sys.argv, __name__, __file__ == os.path.abspath("train.py"), sys.path[0] == os.getcwd())

@@ -120,13 +120,18 @@ def from_text(text: str) -> Numbers:
     Raises:
         NotNumbers: something else stands there, or the rows are of several lengths.
     """
-    text = unicodedata.normalize("NFKC", text.translate(_SIGNS)).translate(_SIGNS)
+    text = "".join(map(_plain, text.translate(_SIGNS))).translate(_SIGNS)
     text = text.strip().removeprefix("[").removesuffix("]") if text.count("[") == 1 else text
     if "[" in text:
         text = re.sub(r"\]\s*,?\s*\[", ";", text).replace("[", " ").replace("]", " ")
     rows = [re.split(r"[\s,]+", _with_points(row)) for row in re.split(r"[;\n]", text) if row.strip(" ,\t")]
     pairs = [[number_of(word) for word in row if word] for row in rows]
     return _gathered(pairs[0] if len(pairs) == 1 else pairs)
+
+
+def _plain(sign: str) -> str:
+    """A full-width digit or sign as the plain one; a superscript, which is no digit of a number, as it is."""
+    return sign if unicodedata.category(sign) == "No" else unicodedata.normalize("NFKC", sign)
 
 
 def _with_points(row: str) -> str:

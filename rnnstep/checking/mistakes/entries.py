@@ -52,7 +52,8 @@ def _cut(given: Array, right: Interval, cut: Interval, decimals: int) -> Interva
     where the right number has something to be cut.
     """
     unit = 10.0**-decimals
-    has_more = np.abs(given - np.round(given, decimals)) > ON_GRID * unit
+    with np.errstate(invalid="ignore"):  # of an infinity that was given
+        has_more = np.abs(given - np.round(given, decimals)) > ON_GRID * unit
     has_more &= right[1] - right[0] > ON_GRID * unit
     low = np.where(has_more & (right[0] > 0), np.maximum(right[0] - unit, 0.0), cut[0])
     high = np.where(has_more & (right[1] < 0), np.minimum(right[1] + unit, 0.0), cut[1])

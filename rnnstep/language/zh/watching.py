@@ -4,6 +4,7 @@ from __future__ import annotations
 
 TABLE = {
     # ── the command ──
+    "the program caught what stops it there, and went on to its end": "程序拦下了让它在那里停住的异常，一直运行到了结束",
     "Run a Python program as python does, and stop at the first number of a recurrent module that is not finite.\n"
     "An output, a state, a gradient or a parameter, or an exception from the call of one that nobody catches. The debugger"
     " opens where the number arises; without a terminal the last calls are saved. The exit status is 1 then; without a"
