@@ -127,6 +127,9 @@ class _Watched:
 
     def __init__(self, when: str | None) -> None:
         self._when = when
+        self._folder = ""
+        with contextlib.suppress(OSError):
+            self._folder = os.getcwd()  # noqa: PTH109 - as the program may change it
         self._watch: Watcher | None = None
 
     def begin(self) -> None:
@@ -154,10 +157,16 @@ class _Watched:
             return status
         from rnnstep.capturing.after_finding import after_finding
 
+        self._go_back()
         say(finding.text)
         say(Text("the program caught what stops it there, and went on to its end"))
         after_finding(self._watch.seen, finding, stem, save, say)
         return FOUND
+
+    def _go_back(self) -> None:
+        """Go to the folder where this began, in which the calls are saved and the command that opens one is right."""
+        with contextlib.suppress(OSError):
+            os.chdir(self._folder)
 
     def after(self, error: BaseException, stem: str, save: str | None, say: Say) -> int:
         """Tell what ended the program, and what is known of it; give the exit status."""
@@ -169,6 +178,7 @@ class _Watched:
         from rnnstep.capturing.finding import Stopped
 
         watch.close()
+        self._go_back()
         if isinstance(error, Stopped):
             finding: Cause | None = error.finding
         else:
@@ -246,6 +256,8 @@ def _status(code: Any) -> int:
     if code is None:
         return 0
     if isinstance(code, int):
+        if not -(2**63) <= code < 2**63:
+            return 255
         return code & 0xFF if code >= 0 else code
     sys.stderr.write(f"{code}\n")
     return 1

@@ -272,6 +272,17 @@ def test_a_finding_is_kept_whatever_the_program_does_about_it(tmp_path, way):
         assert "the program caught what stops it there" in done.stderr
 
 
+@pytest.mark.parametrize("gone", ["", "; os.rmdir(os.getcwd())"])
+def test_calls_are_saved_where_the_program_was_started(tmp_path, gone):
+    program = (
+        "import os, torch\nfrom torch import nn\n"
+        f"os.mkdir('sub'); os.chdir('sub'){gone}\nnn.LSTM(2, 3)(torch.full((2, 1, 2), float('nan')))\n"
+    )
+    done = run("train.py", folder=tmp_path, program=program)
+    assert done.returncode == 1
+    assert (tmp_path / "rnnstep-train" / "000-lstm-0.toml").is_file()
+
+
 @pytest.mark.parametrize(
     "end", ["sys.stdout.close()", "sys.stdout = None", "sys.stdout = io.StringIO(); sys.stdout.close()"]
 )
@@ -317,9 +328,10 @@ def test_a_program_without_a_finding_is_as_with_python(tmp_path):
         "import sys\nsys.exit('text')",
         "1 +",
         "import sys\nsys.exit()",
+        "import sys\nsys.exit(2**70)",
         "def f():\n    f()\nf()",
     ],
-    ids=["exception", "exit text", "syntax", "exit", "recursion"],
+    ids=["exception", "exit text", "syntax", "exit", "large exit", "recursion"],
 )
 def test_an_end_of_another_kind_is_as_with_python(tmp_path, program):
     (tmp_path / "train.py").write_text(program, "utf-8")

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from rnnstep.checking import inline_answers
+from rnnstep.checking.answers.numbers import NotNumbers, from_text
 from rnnstep.checking.answers.reading import given_answers, read_answers
 from rnnstep.errors import ScenarioError, UsageError
 from rnnstep.scenario import bundled
@@ -540,3 +541,13 @@ def test_a_message_does_not_repeat_a_megabyte(language, capsys, tmp_path):
     assert (status, out) == (2, "")
     assert "nnn … nnn" in err
     assert len(err) < 1500
+
+
+@pytest.mark.parametrize("text", ["2⁵", "0.2²", "½", "①"])
+def test_what_only_looks_like_a_digit_is_no_number(text):
+    with pytest.raises(NotNumbers):
+        from_text(text)
+
+
+def test_digits_of_other_widths_and_alphabets_are_read():
+    assert from_text("０．２５ −３ ٢").value.tolist() == [0.25, -3.0, 2.0]
